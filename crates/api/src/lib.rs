@@ -1,0 +1,3 @@
+//! What a plugin can call, seen from the host.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The plugin commands of the command line.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! The `mimir` command.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

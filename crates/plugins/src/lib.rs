@@ -1,0 +1,3 @@
+//! The plugin system, wired together.
+
+#![forbid(unsafe_code)]

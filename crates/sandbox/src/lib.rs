@@ -1,0 +1,3 @@
+//! V8 isolates in a process without rights.
+
+#![forbid(unsafe_code)]

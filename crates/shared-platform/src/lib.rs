@@ -1,0 +1,3 @@
+//! Ports to the outside world and their real adapters.
+
+#![forbid(unsafe_code)]

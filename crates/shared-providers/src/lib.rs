@@ -1,0 +1,3 @@
+//! Language model messages, usage, prices and budgets.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! Chores of this repository.
+
+#![forbid(unsafe_code)]
+
+fn main() {}
