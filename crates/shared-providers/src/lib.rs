@@ -1,3 +1,19 @@
-//! Language model messages, usage, prices and budgets.
+//! Language models as the rest of Mimir sees them: messages, tool definitions, token usage, what it costs, and the port
+//! through which a model is called.
+//!
+//! This crate knows no plugin, no event and no network: an adapter for a provider implements [`LlmProvider`], and whoever
+//! calls one asks a [`BudgetMeter`] first. The JSON of every type is what plugins and recorded sessions contain.
 
 #![forbid(unsafe_code)]
+
+mod budget;
+mod message;
+mod prices;
+mod provider;
+mod usage;
+
+pub use budget::{BudgetExceeded, BudgetMeter, Reservation};
+pub use message::{Content, KnownPart, Message, Part, Role, ToolDefinition};
+pub use prices::{InvalidPrices, LongPrompt, Price, PriceTable};
+pub use provider::{ChatEvent, ChatRequest, ChatResponse, ChatStream, LlmProvider, ProviderError, StopReason};
+pub use usage::Usage;
