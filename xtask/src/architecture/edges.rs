@@ -52,7 +52,7 @@ fn check_member(workspace: &Workspace, member: &Member, role: Role, listed: &Use
                 violations.push(Violation::new(
                     member.file(),
                     Rule::ForbiddenEdge,
-                    format!("{} may not use `{target}` ({})", member.folder, told(dependency, &target)),
+                    format!("{} may not use `{target}` ({})", member.folder, told(dependency)),
                     role.instead(&member.folder),
                 ));
             }
@@ -63,7 +63,7 @@ fn check_member(workspace: &Workspace, member: &Member, role: Role, listed: &Use
                 violations.push(Violation::new(
                     member.file(),
                     Rule::ForbiddenEdge,
-                    format!("{} may not use the package `{package}` ({})", member.folder, told(dependency, package)),
+                    format!("{} may not use the package `{package}` ({})", member.folder, told(dependency)),
                     restriction.why,
                 ));
             } else if !listed.restricted.iter().any(|it| it == pattern) && !restricted.contains(pattern) {
@@ -90,7 +90,7 @@ fn new_edge(member: &Member, dependency: &Dependency, list: &str, target: &str) 
     Violation::new(
         member.file(),
         Rule::NewEdge,
-        format!("{} now uses `{target}` ({})", member.folder, told(dependency, target)),
+        format!("{} now uses `{target}` ({})", member.folder, told(dependency)),
         format!(
             "it is allowed; if it is meant, add \"{target}\" to `{list}` in [{}] of {USES}, so that a review sees it",
             member.folder
@@ -98,12 +98,8 @@ fn new_edge(member: &Member, dependency: &Dependency, list: &str, target: &str) 
     )
 }
 
-/// The section, and the name if the manifest uses another one than `target`.
-fn told(dependency: &Dependency, target: &str) -> String {
-    let Dependency { key, section, .. } = dependency;
-    if *key == table::package_name(target) || key == target {
-        section.clone()
-    } else {
-        format!("{section}, as `{key}`")
-    }
+/// The section, and the key if the manifest renames the package.
+fn told(dependency: &Dependency) -> String {
+    let Dependency { key, package, section, .. } = dependency;
+    if key == package { section.clone() } else { format!("{section}, as `{key}`") }
 }

@@ -1,0 +1,3 @@
+//! A process that does nothing: how long starting one takes.
+
+fn main() {}
