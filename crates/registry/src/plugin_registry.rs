@@ -1,0 +1,239 @@
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use mimir_shared_config::PluginId;
+use parking_lot::{Mutex, RwLock};
+use serde::Serialize;
+
+use crate::{Failure, Notice, RegistryError, Reporter, StateStore, StateStoreError, StoredQuarantine};
+
+/// How many failures in a row put a plugin into quarantine.
+pub const FAILURES_TO_QUARANTINE: u32 = 3;
+
+/// What is loaded, and in which state. Quarantines outlive the process through a [`StateStore`]; everything else is
+/// this run's. Shared between threads behind an `Arc`.
+pub struct PluginRegistry {
+    plugins: RwLock<IndexMap<PluginId, Arc<Mutex<PluginRecord>>>>,
+    states: Arc<dyn StateStore>,
+    reporter: Arc<dyn Reporter>,
+}
+
+/// A plugin that is to be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Its name.
+    pub name: PluginId,
+    /// Its version.
+    pub version: String,
+    /// `Active`, `Disabled` or `Failed`, as loading it came out. An active plugin that is in quarantine is registered
+    /// as such.
+    pub state: PluginState,
+}
+
+/// What the registry knows of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginRecord {
+    /// Its name.
+    pub name: PluginId,
+    /// Its version.
+    pub version: String,
+    /// Its state.
+    #[serde(flatten)]
+    pub state: PluginState,
+    /// How often it failed since it last answered.
+    pub failures_in_row: u32,
+    /// The last failure since it was registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Failure>,
+}
+
+/// The state of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum PluginState {
+    /// It gets its events.
+    Active,
+    /// Switched off by the configuration: it gets nothing and blocks nothing.
+    Disabled,
+    /// It could not be loaded.
+    Failed {
+        /// Why, for people.
+        reason: String,
+    },
+    /// It failed too often and gets nothing until re-enabled.
+    Quarantined {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// What the bus must know before it asks a subscriber.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Ask it.
+    Active,
+    /// Pass it over.
+    Off,
+    /// Do not ask it; if its failures block, block for this reason.
+    Held(String),
+}
+
+impl PluginRegistry {
+    /// An empty registry.
+    pub fn new(states: Arc<dyn StateStore>, reporter: Arc<dyn Reporter>) -> Self {
+        Self { plugins: RwLock::default(), states, reporter }
+    }
+
+    /// Adds a plugin and tells its state: a quarantine from an earlier run goes on.
+    ///
+    /// # Errors
+    /// [`RegistryError::AlreadyLoaded`]. A quarantine that cannot be read is reported as a notice, and the plugin works.
+    pub async fn register(&self, plugin: Registration) -> Result<PluginState, RegistryError> {
+        let Registration { name, version, mut state } = plugin;
+        if self.plugins.read().contains_key(&name) {
+            return Err(RegistryError::AlreadyLoaded(name));
+        }
+        if state == PluginState::Active {
+            match self.states.quarantine(&name).await {
+                Ok(Some(StoredQuarantine { reason })) => state = PluginState::Quarantined { reason },
+                Ok(None) => {}
+                Err(error) => self.report_state_error(&error),
+            }
+        }
+        let mut plugins = self.plugins.write();
+        if plugins.contains_key(&name) {
+            return Err(RegistryError::AlreadyLoaded(name));
+        }
+        let record =
+            PluginRecord { name: name.clone(), version, state: state.clone(), failures_in_row: 0, last_failure: None };
+        plugins.insert(name, Arc::new(Mutex::new(record)));
+        Ok(state)
+    }
+
+    /// Removes a plugin and gives what was known of it. A quarantine stays in the store.
+    pub fn unregister(&self, plugin: &PluginId) -> Option<PluginRecord> {
+        self.plugins.write().shift_remove(plugin).map(|record| record.lock().clone())
+    }
+
+    /// What is known of `plugin`.
+    pub fn get(&self, plugin: &PluginId) -> Option<PluginRecord> {
+        self.find(plugin).map(|record| record.lock().clone())
+    }
+
+    /// What is loaded, in the order of registration.
+    pub fn list(&self) -> Vec<PluginRecord> {
+        self.plugins.read().values().map(|record| record.lock().clone()).collect()
+    }
+
+    /// Makes a plugin active and forgets its failures, in the store as well: the way out of quarantine.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotLoaded`], and [`RegistryError::State`] if the store fails; the plugin is active in this run
+    /// even then.
+    pub async fn enable(&self, plugin: &PluginId) -> Result<(), RegistryError> {
+        self.set_state(plugin, PluginState::Active)?;
+        Ok(self.states.set_quarantine(plugin, None).await?)
+    }
+
+    /// Switches a plugin off for this run. That ends no quarantine.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotLoaded`].
+    pub fn disable(&self, plugin: &PluginId) -> Result<(), RegistryError> {
+        self.set_state(plugin, PluginState::Disabled)
+    }
+
+    /// Notes that a plugin could not be loaded after all, because of `reason`.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotLoaded`].
+    pub fn mark_failed(&self, plugin: &PluginId, reason: impl Into<String>) -> Result<(), RegistryError> {
+        self.set_state(plugin, PluginState::Failed { reason: reason.into() })
+    }
+
+    /// Puts a plugin into quarantine because of `reason`, and reports it. Nothing happens if it is not active.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotLoaded`], and [`RegistryError::State`] if the store fails; the plugin is in quarantine in
+    /// this run even then.
+    pub async fn quarantine(&self, plugin: &PluginId, reason: impl Into<String>) -> Result<(), RegistryError> {
+        let record = self.find(plugin).ok_or_else(|| RegistryError::NotLoaded(plugin.clone()))?;
+        let reason = reason.into();
+        {
+            let mut record = record.lock();
+            if record.state != PluginState::Active {
+                return Ok(());
+            }
+            record.state = PluginState::Quarantined { reason: reason.clone() };
+        }
+        self.reporter.notice(&Notice::Quarantined { plugin: plugin.clone(), reason: reason.clone() });
+        Ok(self.states.set_quarantine(plugin, Some(&StoredQuarantine { reason })).await?)
+    }
+
+    /// Notes that a plugin answered: its failures are no longer in a row.
+    pub fn record_success(&self, plugin: &PluginId) {
+        if let Some(record) = self.find(plugin) {
+            record.lock().failures_in_row = 0;
+        }
+    }
+
+    /// Counts a failure, if it is of a kind that counts, and puts the plugin into quarantine at the third in a row, or
+    /// at the first that took others down. What is not registered (Rust code) is never in quarantine.
+    pub async fn record_failure(&self, plugin: &PluginId, failure: &Failure) {
+        let Some(record) = self.find(plugin) else { return };
+        let failures = {
+            let mut record = record.lock();
+            record.last_failure = Some(failure.clone());
+            if !failure.kind.counts() {
+                return;
+            }
+            record.failures_in_row += 1;
+            record.failures_in_row
+        };
+        let reason = if failure.kind.quarantines_at_once() {
+            failure.message.clone()
+        } else if failures >= FAILURES_TO_QUARANTINE {
+            format!("{failures} failures in a row, the last: {failure}")
+        } else {
+            return;
+        };
+        if let Err(RegistryError::State(error)) = self.quarantine(plugin, reason).await {
+            self.report_state_error(&error);
+        }
+    }
+
+    pub(crate) fn standing(&self, plugin: &PluginId) -> Standing {
+        let Some(record) = self.find(plugin) else { return Standing::Active };
+        match &record.lock().state {
+            PluginState::Active => Standing::Active,
+            PluginState::Disabled => Standing::Off,
+            PluginState::Failed { reason } => Standing::Held(format!(
+                "plugin `{plugin}` could not be loaded and its `failure` is `closed`, so what it was to check is \
+                 blocked; repair it, or switch it off with `mimir plugin disable {plugin}` (why it was not loaded: \
+                 {reason})"
+            )),
+            PluginState::Quarantined { reason } => Standing::Held(format!(
+                "plugin `{plugin}` is in quarantine and its `failure` is `closed`, so what it was to check is blocked; \
+                 `mimir plugin enable {plugin}` puts it back to work (why it is in quarantine: {reason})"
+            )),
+        }
+    }
+
+    fn find(&self, plugin: &PluginId) -> Option<Arc<Mutex<PluginRecord>>> {
+        self.plugins.read().get(plugin).cloned()
+    }
+
+    fn set_state(&self, plugin: &PluginId, state: PluginState) -> Result<(), RegistryError> {
+        let record = self.find(plugin).ok_or_else(|| RegistryError::NotLoaded(plugin.clone()))?;
+        let mut record = record.lock();
+        record.state = state;
+        record.failures_in_row = 0;
+        Ok(())
+    }
+
+    fn report_state_error(&self, error: &StateStoreError) {
+        let message = format!("{error}: {}", error.source);
+        self.reporter.notice(&Notice::State { plugin: error.plugin.clone(), message });
+    }
+}
