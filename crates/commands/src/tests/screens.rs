@@ -1,0 +1,210 @@
+use miette::Diagnostic;
+use mimir_shared_config::Capabilities;
+
+use super::{capabilities, check, nobody, request, summary};
+use crate::ports::{MockPerson, MockPluginStore};
+use crate::{
+    CommandError, Exit, GrantState, PluginInfo, PluginState, PluginSummary, Problem, Severity, StoreError, Switched,
+    TrustView, Validation, display_width,
+};
+
+fn everything() -> Vec<PluginSummary> {
+    let mut granted = summary("formatter", PluginState::Ready);
+    (granted.needs, granted.granted) = (capabilities(), GrantState::Granted);
+    granted.shadows = vec!["/home/ada/.mimir/plugins/formatter".into()];
+    let mut missing = summary("@acme/mimir-security-audit", PluginState::NotGranted);
+    (missing.needs, missing.granted) = (capabilities(), GrantState::Missing);
+    missing.why = "it asks for more than was granted".into();
+    missing.hint = Some("mimir plugin grant @acme/mimir-security-audit".into());
+    let mut disabled = summary("telemetry", PluginState::Disabled);
+    disabled.why = "disabled in ~/.mimir/config.yml".into();
+    let mut broken = summary("\u{1b}[31mevil\u{202e}", PluginState::Broken);
+    (broken.version, broken.events) = (None, Vec::new());
+    broken.why = "plugin.yml: line 3: unknown key `capabilites`\u{1b}]0;title\u{7}".into();
+    broken.hint = Some("mimir plugin validate .mimir/plugins/evil".into());
+    vec![granted, missing, disabled, broken]
+}
+
+fn listing(plugins: Vec<PluginSummary>) -> MockPluginStore {
+    let mut store = MockPluginStore::new();
+    store.expect_list().return_once(move || Ok(plugins));
+    store
+}
+
+#[tokio::test]
+async fn list_fits_narrow_and_wide_windows() {
+    for width in [60, 80, 140] {
+        let (out, exit) = check("list", width, listing(everything()), nobody()).await;
+        assert_eq!(exit.unwrap(), Exit::Done);
+        for line in out.lines().take_while(|line| !line.is_empty()) {
+            assert!(display_width(line) <= width, "{line}");
+        }
+        assert!(out.chars().all(|c| c == '\n' || !c.is_control()), "{out:?}");
+        insta::assert_snapshot!(format!("list_{width}"), out);
+    }
+}
+
+#[tokio::test]
+async fn list_as_json() {
+    let (out, _) = check("list --json", 80, listing(everything()), nobody()).await;
+    assert!(out.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}'), "{out:?}");
+    insta::assert_json_snapshot!(serde_json::from_str::<serde_json::Value>(&out).unwrap());
+}
+
+#[tokio::test]
+async fn list_of_nothing() {
+    let (out, _) = check("list", 80, listing(Vec::new()), nobody()).await;
+    insta::assert_snapshot!(out);
+}
+
+fn wrong() -> Problem {
+    let text = "name: formatter\nversion: 1.0.0\ncapabilites:\n  wasm: true\n";
+    Problem::new(Severity::Error, "/project/.mimir/plugins/formatter/plugin.yml", "unknown key `capabilites`")
+        .with_source(text, 31..42)
+        .with_hint(Some("did you mean `capabilities`?".into()))
+}
+
+#[tokio::test]
+async fn info_shows_everything() {
+    let mut store = MockPluginStore::new();
+    store.expect_info().withf(|name| name == "formatter").return_once(|_| {
+        let mut summary = summary("formatter", PluginState::Ready);
+        (summary.needs, summary.granted) = (capabilities(), GrantState::Granted);
+        Ok(PluginInfo {
+            summary,
+            description: Some("Formats what the agent wrote".into()),
+            author: Some("ada@example.com".into()),
+            license: Some("MIT".into()),
+            hash: Some("4f1c2b7a9d3e5f60".into()),
+            effective: Capabilities::default(),
+            failure: "open".into(),
+            limits: vec![("CPU time of an event".into(), "100 ms".into()), ("heap".into(), "64 MiB".into())],
+            problems: vec![wrong()],
+        })
+    });
+    let (out, exit) = check("info formatter", 80, store, nobody()).await;
+    assert_eq!(exit.unwrap(), Exit::Done);
+    insta::assert_snapshot!(out);
+}
+
+#[tokio::test]
+async fn an_unknown_name_suggests_the_nearest() {
+    let cases = [("formater", "did you mean `formatter`?"), ("zzz", "`mimir plugin list` shows those that there are")];
+    for (name, hint) in cases {
+        let mut store = MockPluginStore::new();
+        store.expect_info().return_once(|name| {
+            Err(StoreError::NotFound { name: name.into(), known: vec!["formatter".into(), "budget-alert".into()] })
+        });
+        let (_, exit) = check(&format!("info {name}"), 80, store, nobody()).await;
+        let error = exit.unwrap_err();
+        assert_eq!(error.exit(), Exit::Failed);
+        assert_eq!(error.help().unwrap().to_string(), hint);
+    }
+}
+
+#[tokio::test]
+async fn validate_shows_the_place() {
+    let mut store = MockPluginStore::new();
+    store.expect_validate().return_once(|_| {
+        let ok = Validation { id: "audit".into(), path: "/p/audit".into(), valid: true, problems: Vec::new() };
+        let bad =
+            Validation { id: "formatter".into(), path: "/p/formatter".into(), valid: false, problems: vec![wrong()] };
+        Ok(vec![ok, bad])
+    });
+    let (out, exit) = check("validate ./plugins", 80, store, nobody()).await;
+    assert_eq!(exit.unwrap(), Exit::Failed);
+    insta::assert_snapshot!(out);
+}
+
+#[tokio::test]
+async fn switching_says_what_counts() {
+    let cases = [
+        ("enable telemetry", true, Exit::Done),
+        ("disable telemetry --global", false, Exit::Done),
+        // Somebody who is trusted more keeps it disabled.
+        ("enable telemetry", false, Exit::Refused),
+    ];
+    let mut screens = String::new();
+    for (line, enabled, expected) in cases {
+        let mut store = MockPluginStore::new();
+        let (enable, global) = (line.starts_with("enable"), line.ends_with("--global"));
+        store.expect_switch().withf(move |_, e, g| (*e, *g) == (enable, global)).return_once(move |name, _, _| {
+            let file = Some("/project/.mimir/config.yml".into());
+            Ok(Switched { id: name.into(), enabled, file, notes: vec!["it still needs a grant".into()] })
+        });
+        let (out, exit) = check(line, 80, store, nobody()).await;
+        assert_eq!(exit.unwrap(), expected);
+        screens.push_str(&format!("$ {line}\n{out}"));
+    }
+    insta::assert_snapshot!(screens);
+}
+
+#[tokio::test]
+async fn what_policy_refuses_ends_with_three() {
+    let mut store = MockPluginStore::new();
+    store.expect_switch().return_once(|_, _, _| {
+        Err(StoreError::Refused { message: "the company blocks `telemetry`".into(), hint: None })
+    });
+    let (_, exit) = check("enable telemetry", 80, store, nobody()).await;
+    assert_eq!(exit.unwrap_err().exit(), Exit::Refused);
+}
+
+#[tokio::test]
+async fn trust_says_what_it_means() {
+    let mut screens = String::new();
+    for (line, trusted) in [("trust", true), ("trust --revoke", false)] {
+        let mut store = MockPluginStore::new();
+        store
+            .expect_trust()
+            .withf(move |wanted| *wanted == trusted)
+            .return_once(move |_| Ok(TrustView { project: "/project".into(), trusted, changed: true }));
+        let (out, exit) = check(line, 80, store, nobody()).await;
+        assert_eq!(exit.unwrap(), Exit::Done);
+        screens.push_str(&out);
+    }
+    insta::assert_snapshot!(screens);
+}
+
+fn granting(grants: usize) -> MockPluginStore {
+    let mut store = MockPluginStore::new();
+    store.expect_requested().returning(|_| {
+        let mut request = request();
+        request.before = Some(Capabilities { exec: Default::default(), ..capabilities() });
+        request.withheld = vec!["the company allows no network".into()];
+        Ok(request)
+    });
+    store.expect_grant().times(grants).returning(|_| Ok(()));
+    store
+}
+
+#[tokio::test]
+async fn a_grant_is_shown_then_confirmed() {
+    let mut person = MockPerson::new();
+    person.expect_confirm().times(1).returning(|_| Some(true));
+    let (out, exit) = check("grant formatter", 80, granting(1), person).await;
+    assert_eq!(exit.unwrap(), Exit::Done);
+    insta::assert_snapshot!(out);
+
+    let (with_yes, exit) = check("grant formatter --yes", 80, granting(1), MockPerson::new()).await;
+    assert_eq!((with_yes, exit.unwrap()), (out, Exit::Done));
+}
+
+#[tokio::test]
+async fn nothing_is_granted_without_a_yes() {
+    let mut person = MockPerson::new();
+    person.expect_confirm().returning(|_| Some(false));
+    let (_, exit) = check("grant formatter", 80, granting(0), person).await;
+    assert!(matches!(exit, Err(CommandError::Declined)));
+
+    let (_, exit) = check("grant formatter", 80, granting(0), nobody()).await;
+    assert!(matches!(exit, Err(CommandError::NobodyToAsk)));
+}
+
+#[tokio::test]
+async fn a_grant_is_taken_back() {
+    let mut store = MockPluginStore::new();
+    store.expect_revoke().withf(|name| name == "formatter").return_once(|_| Ok(true));
+    let (out, exit) = check("grant formatter --revoke --json", 80, store, nobody()).await;
+    assert_eq!(exit.unwrap(), Exit::Done);
+    assert_eq!(out, "{\"id\":\"formatter\",\"granted\":false,\"changed\":true}\n");
+}

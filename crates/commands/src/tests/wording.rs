@@ -1,0 +1,49 @@
+use mimir_shared_config::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Risk};
+
+use crate::wording::{asks, short};
+
+fn check(capabilities: &Capabilities, short_expected: &str, long_expected: &[&str]) {
+    assert_eq!(short(capabilities), short_expected);
+    let long: Vec<_> = asks(capabilities).into_iter().map(|ask| format!("{:?}: {}", ask.risk, ask.what)).collect();
+    assert_eq!(long, long_expected);
+}
+
+#[test]
+fn every_capability_has_words() {
+    let none = Capabilities::default;
+    check(&none(), "nothing", &[]);
+    check(
+        &Capabilities { exec: Exec { enabled: true, allowlist: vec!["*".into()] }, ..none() },
+        "run *",
+        &["Critical: run any program, with your rights"],
+    );
+    // Enabled without an allowlist lets nothing through, so it asks for nothing.
+    check(&Capabilities { exec: Exec { enabled: true, allowlist: vec![] }, ..none() }, "nothing", &[]);
+    check(
+        &Capabilities { network: Network { enabled: true, allowlist: vec!["*".into()] }, ..none() },
+        "reach *",
+        &["High: send requests to any host on the internet"],
+    );
+    check(
+        &Capabilities {
+            filesystem: Filesystem { read: true, write: true, delete: true, restricted: vec![".env".into()] },
+            llm: Llm { enabled: true, budget: Some(5.0) },
+            docker: Docker { enabled: true, images: vec!["node:22".into()] },
+            env: vec!["A".into(), "B".into(), "C".into()],
+            permissions: Permissions { approve: Some(Risk::Low) },
+            wasm: true,
+            ..none()
+        },
+        "read+write+delete files, containers node:22, models $5.00, env A +2, approve ≤ low, wasm",
+        &[
+            "High: run containers from `node:22`",
+            "High: delete files and folders of this project, except `.env`",
+            "Medium: approve for you what is of low risk",
+            "Medium: create and change files of this project, except `.env`",
+            "Medium: read the environment variables `A`, `B`, `C`",
+            "Medium: call language models, for at most $5.00 a session",
+            "Low: read files of this project, except `.env`",
+            "Low: run WebAssembly inside its own isolate",
+        ],
+    );
+}

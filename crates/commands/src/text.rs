@@ -1,0 +1,131 @@
+//! Text that somebody else wrote, made safe to print.
+
+use serde::Serialize;
+use unicode_width::UnicodeWidthChar;
+
+/// One line of text that can't steer the terminal: control characters become their pictures (␛ for escape), and what
+/// reorders or hides text (bidirectional controls, zero-width characters, tags) becomes �. Line ends become spaces.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' => ' ',
+            c => visible(c),
+        })
+        .collect()
+}
+
+/// Like [`printable`], but line ends stay, a tab is four spaces, and a carriage return before a line end goes.
+pub fn printable_block(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\n' => out.push('\n'),
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\t' => out.push_str("    "),
+            c => out.push(visible(c)),
+        }
+    }
+    out
+}
+
+/// Replaces what [`printable`] replaces by something of as many bytes, so that positions in the text stay true.
+pub(crate) fn printable_in_place(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            '\r' => ' ',
+            c if visible(c) == c => c,
+            c => match c.len_utf8() {
+                1 => '?',
+                2 => '·',
+                3 => '\u{fffd}',
+                _ => '\u{1f5f4}',
+            },
+        })
+        .collect()
+}
+
+fn visible(c: char) -> char {
+    match c {
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '␡',
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// How many columns of a terminal the text takes.
+pub fn display_width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+pub(crate) fn char_width(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// JSON that can't steer a terminal either: beside what JSON escapes anyway, the characters that [`printable`] replaces
+/// are written as `\uXXXX`.
+pub fn json_text(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string(value)?;
+    if text.is_ascii() && !text.contains('\u{7f}') {
+        return Ok(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if visible(c) == c {
+            out.push(c);
+        } else {
+            // Such a character can only stand in a string, where an escape means the same.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        let cases = [
+            ("plain ü 漢", "plain ü 漢"),
+            ("\u{1b}[31mred\u{7}", "␛[31mred␇"),
+            ("a\nb\tc\r", "a b c "),
+            ("\u{9b}31m", "\u{fffd}31m"),
+            ("evil\u{202e}txt.exe", "evil\u{fffd}txt.exe"),
+            ("zero\u{200b}width", "zero\u{fffd}width"),
+        ];
+        for (input, expected) in cases {
+            assert_eq!(printable(input), expected, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn positions_stay_true() {
+        for text in ["\u{1b}[0m", "a\u{85}b", "x\u{202e}y", "t\u{e0041}g", "\r\n"] {
+            assert_eq!(printable_in_place(text).len(), text.len(), "{text:?}");
+            assert!(printable_in_place(text).chars().all(|c| visible(c) == c || c == '\n' || c == '\t'));
+        }
+    }
+
+    #[test]
+    fn json_keeps_its_meaning() {
+        let text = "\u{1b}\u{9b}\u{202e}\u{e0041}\u{7f}ü";
+        let json = json_text(&text).expect("serializes");
+        assert!(json.chars().all(|c| visible(c) == c), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).expect("parses"), text);
+    }
+}

@@ -1,0 +1,137 @@
+//! Capabilities in plain words: the long form for whoever grants them, the short one for a table.
+
+use mimir_shared_config::{Capabilities, Risk};
+
+/// One thing that a plugin asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// What it wants to do, continuing "it asks to …".
+    pub what: String,
+    /// What could come of it at worst.
+    pub risk: Risk,
+}
+
+/// What these capabilities let a plugin do, the most dangerous first.
+pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
+    let mut asks = Vec::new();
+    let mut ask = |risk, what: String| asks.push(Ask { what, risk });
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, wasm } = capabilities;
+
+    if exec.enabled {
+        let anything = exec.allowlist.iter().any(|pattern| pattern.chars().all(|c| c == '*' || c == ' '));
+        if anything {
+            ask(Risk::Critical, "run any program, with your rights".to_owned());
+        } else if !exec.allowlist.is_empty() {
+            ask(Risk::High, format!("run programs with your rights: {}", list(&exec.allowlist)));
+        }
+    }
+    if docker.enabled && !docker.images.is_empty() {
+        ask(Risk::High, format!("run containers from {}", list(&docker.images)));
+    }
+    if let Some(risk) = permissions.approve {
+        let name = risk_name(risk);
+        ask(
+            risk.max(Risk::Medium),
+            format!("approve for you what is of {name} risk{}", if risk > Risk::Low { " or less" } else { "" }),
+        );
+    }
+    let except = if filesystem.restricted.is_empty() {
+        String::new()
+    } else {
+        format!(", except {}", list(&filesystem.restricted))
+    };
+    if filesystem.delete {
+        ask(Risk::High, format!("delete files and folders of this project{except}"));
+    }
+    if filesystem.write {
+        ask(Risk::Medium, format!("create and change files of this project{except}"));
+    }
+    if network.enabled {
+        let anywhere = network.allowlist.iter().any(|host| host.trim_start_matches("https://") == "*");
+        if anywhere {
+            ask(Risk::High, "send requests to any host on the internet".to_owned());
+        } else if !network.allowlist.is_empty() {
+            ask(Risk::Medium, format!("send requests to {}", list(&network.allowlist)));
+        }
+    }
+    if !env.is_empty() {
+        ask(Risk::Medium, format!("read the environment variable{} {}", plural(env.len()), list(env)));
+    }
+    if llm.enabled {
+        ask(
+            Risk::Medium,
+            match llm.budget {
+                Some(budget) => format!("call language models, for at most ${budget:.2} a session"),
+                None => "call language models, on your account".to_owned(),
+            },
+        );
+    }
+    if filesystem.read {
+        ask(Risk::Low, format!("read files of this project{except}"));
+    }
+    if *wasm {
+        ask(Risk::Low, "run WebAssembly inside its own isolate".to_owned());
+    }
+    asks.sort_by_key(|ask| std::cmp::Reverse(ask.risk));
+    asks
+}
+
+/// The same in a few words, for a table; `nothing` if it asks for nothing.
+pub fn short(capabilities: &Capabilities) -> String {
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, wasm } = capabilities;
+    let mut words = Vec::new();
+    let files = [("read", filesystem.read), ("write", filesystem.write), ("delete", filesystem.delete)];
+    let files: Vec<_> = files.iter().filter(|(_, wanted)| *wanted).map(|(verb, _)| *verb).collect();
+    if !files.is_empty() {
+        words.push(format!("{} files", files.join("+")));
+    }
+    if exec.enabled && !exec.allowlist.is_empty() {
+        words.push(format!("run {}", few(&exec.allowlist)));
+    }
+    if network.enabled && !network.allowlist.is_empty() {
+        words.push(format!("reach {}", few(&network.allowlist)));
+    }
+    if docker.enabled && !docker.images.is_empty() {
+        words.push(format!("containers {}", few(&docker.images)));
+    }
+    if llm.enabled {
+        words.push(llm.budget.map_or_else(|| "models".to_owned(), |budget| format!("models ${budget:.2}")));
+    }
+    if !env.is_empty() {
+        words.push(format!("env {}", few(env)));
+    }
+    if let Some(risk) = permissions.approve {
+        words.push(format!("approve ≤ {}", risk_name(risk)));
+    }
+    if *wasm {
+        words.push("wasm".to_owned());
+    }
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+}
+
+pub(crate) fn risk_name(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Low => "low",
+        Risk::Medium => "medium",
+        Risk::High => "high",
+        Risk::Critical => "critical",
+    }
+}
+
+pub(crate) fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn list(items: &[String]) -> String {
+    items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The first two of a list, and how many there are beside them.
+fn few(items: &[String]) -> String {
+    match items {
+        [one] => one.clone(),
+        [one, two] => format!("{one}, {two}"),
+        [one, rest @ ..] => format!("{one} +{}", rest.len()),
+        [] => String::new(),
+    }
+}
