@@ -1,3 +1,46 @@
-//! What people write in manifests and configuration, and what follows from it.
+//! What people write (manifests, configuration) and what follows from it by pure functions.
+//!
+//! This crate reads no file and knows no other crate: it takes text and gives values, or an error with the place in
+//! that text. Who may do what is decided here as data ([`Capabilities`], [`Grant`], [`effective()`]); whether a host call
+//! is let through is asked elsewhere, with [`Capabilities::permits`].
 
 #![forbid(unsafe_code)]
+
+mod access;
+mod capabilities;
+mod config;
+mod effective;
+mod error;
+mod event_name;
+mod event_selector;
+mod grant;
+mod limit_settings;
+mod limits;
+mod manifest;
+mod matchers;
+mod permits;
+mod plugin_id;
+mod problem;
+mod widened;
+mod yaml;
+
+pub use access::{Access, Denial};
+pub use capabilities::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Risk};
+pub use config::{
+    Allowlist, Budget, BudgetFile, Candidate, Config, ConfigFile, ConfigSources, ConfigText, Decision, HookEntry,
+    Hooks, HooksFile, InvalidPluginEntry, Isolation, Layer, Origin, Override, OverrideFile, PluginEntry, PluginPattern,
+    PluginSpec, Plugins, PluginsFile, PreCompactHook, TeamPluginsFile, Teams, TeamsFile,
+};
+pub use effective::effective;
+pub use error::ConfigError;
+pub use event_name::{EventName, UnknownEvent};
+pub use event_selector::EventSelector;
+pub use grant::{ContentHash, Grant, GrantMode, InvalidContentHash, PluginIdentity, PluginSource};
+pub use limit_settings::{Bytes, InvalidAmount, LimitSettings, Millis};
+pub use limits::{Limits, MAX_RAISE};
+pub use manifest::{Engines, Failure, PluginManifest};
+pub use matchers::{Closed, HostPattern, InvalidHostPattern, closed_path, command_line, is_public_address};
+pub use permits::check_access;
+pub use plugin_id::{InvalidPluginId, PluginId};
+pub use problem::{InvalidFile, Problem};
+pub use widened::{widened, widened_limits};

@@ -1,0 +1,123 @@
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a plugin asks for in its manifest, what a user grants it, and what both come to. Absent means denied.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Capabilities {
+    /// Files beneath the project's root.
+    pub filesystem: Filesystem,
+    /// HTTP requests.
+    pub network: Network,
+    /// Programs.
+    pub exec: Exec,
+    /// Language models.
+    pub llm: Llm,
+    /// Containers.
+    pub docker: Docker,
+    /// Environment variables that the plugin may read, by name.
+    pub env: Vec<String>,
+    /// Answers to permission requests.
+    pub permissions: Permissions,
+    /// Whether `WebAssembly` exists in the plugin's isolate.
+    pub wasm: bool,
+}
+
+/// Files beneath the project's root.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Filesystem {
+    /// Read files and list folders.
+    pub read: bool,
+    /// Create and change files and folders.
+    pub write: bool,
+    /// Remove files and folders.
+    pub delete: bool,
+    /// Globs with gitignore's rules that stay closed whatever else is granted. They can only close (no `!`).
+    pub restricted: Vec<String>,
+}
+
+/// HTTP requests.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Network {
+    /// Whether any request may be made.
+    pub enabled: bool,
+    /// Hosts that may be reached: `api.example.com`, `*.example.com`, with an optional scheme and port. Without a scheme
+    /// it is `https`. Private addresses are only reached where they are named themselves.
+    pub allowlist: Vec<String>,
+}
+
+/// Programs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Exec {
+    /// Whether any program may be run.
+    pub enabled: bool,
+    /// Globs (`*`, `?`) that must match the whole command line, arguments quoted as a shell would need them.
+    pub allowlist: Vec<String>,
+}
+
+/// Language models.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Llm {
+    /// Whether any model may be called.
+    pub enabled: bool,
+    /// What the plugin may spend, in US dollars a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
+}
+
+/// Containers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Docker {
+    /// Whether any container may be run.
+    pub enabled: bool,
+    /// Images that may be run, as globs (`*`, `?`): `node:22`, `ghcr.io/example/*`.
+    pub images: Vec<String>,
+}
+
+/// Answers to permission requests.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Permissions {
+    /// The highest risk that the plugin may approve; it may deny anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approve: Option<Risk>,
+}
+
+/// How dangerous an action is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Reads, and what can be undone.
+    Low,
+    /// Changes inside the project.
+    Medium,
+    /// Changes that are hard to undo, or reach outside the project.
+    High,
+    /// May destroy data or leak secrets.
+    Critical,
+}
+
+impl Risk {
+    /// As manifests and payloads write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,11 @@
+use serde::{Deserialize, Serialize};
+
+/// What may be spent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Budget {
+    /// Whether it is watched.
+    pub enabled: bool,
+    /// What a session may cost, in US dollars. `None`: no bound.
+    pub max_cost: Option<f64>,
+}

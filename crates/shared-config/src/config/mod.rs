@@ -1,0 +1,110 @@
+//! Configuration: what each layer may say, and what the layers come to.
+
+mod budget;
+mod decide;
+mod entry;
+mod file;
+mod layer;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+pub use budget::Budget;
+pub use decide::{Candidate, Decision};
+pub use entry::{InvalidPluginEntry, PluginEntry, PluginPattern, PluginSpec};
+pub use file::{
+    BudgetFile, ConfigFile, HookEntry, HooksFile, Isolation, OverrideFile, PluginsFile, TeamPluginsFile, TeamsFile,
+};
+pub use layer::{ConfigSources, ConfigText, Layer, Origin};
+
+use crate::{Capabilities, Failure, LimitSettings};
+
+/// What all layers come to. Made by [`Config::load`].
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Which plugins run, and how.
+    pub plugins: Plugins,
+    /// What the company says about plugins.
+    pub teams: Teams,
+    /// Commands of the user's own that run at certain moments.
+    pub hooks: Hooks,
+    /// What may be spent.
+    pub budget: Budget,
+    /// What was left out because the repository is not trusted yet, and what had no effect; one line each, for a person.
+    pub notices: Vec<String>,
+}
+
+/// Which plugins run, and how.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Plugins {
+    /// What the layers enable, in the order in which they say so. Ask [`Config::decide`] what comes of it.
+    pub enabled: Vec<PluginEntry>,
+    /// What the layers disable.
+    pub disabled: Vec<PluginEntry>,
+    /// Where plugins run.
+    pub isolation: Isolation,
+    /// How many failures in a row quarantine a plugin.
+    pub quarantine_after: u32,
+    /// The plugins' own settings, by plugin.
+    pub options: IndexMap<String, Value>,
+    /// What is said about single plugins, by plugin. Ask [`Config::limits_of`] and [`Config::failure_of`].
+    pub overrides: IndexMap<String, Override>,
+}
+
+/// What is said about one plugin.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Override {
+    /// The limits that the user sets in place of the manifest's.
+    pub limits: LimitSettings,
+    /// Limits that are a ceiling: a repository's.
+    pub limits_at_most: LimitSettings,
+    /// What comes in place of the manifest's `failure`.
+    pub failure: Option<Failure>,
+}
+
+/// What the company says about plugins.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Teams {
+    /// Each layer's allowlist. A plugin must be in all of them; without any, every plugin may run.
+    pub allowlists: Vec<Allowlist>,
+    /// What may not run.
+    pub blocklist: Vec<PluginPattern>,
+    /// What must run, in this order, before all others.
+    pub required: Vec<PluginEntry>,
+    /// What no plugin goes beyond.
+    pub capabilities: Option<Capabilities>,
+    /// What no plugin goes beyond.
+    pub limits: LimitSettings,
+    /// What happens to a call when a plugin fails, for all plugins.
+    pub failure: Option<Failure>,
+}
+
+/// The plugins that may run, as one layer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowlist {
+    /// The entries. With none, nothing may run.
+    pub patterns: Vec<PluginPattern>,
+    /// Who says so.
+    pub origin: Origin,
+}
+
+/// Commands of the user's own that run at certain moments.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Hooks {
+    /// Before a session is compacted.
+    pub pre_compact: Vec<PreCompactHook>,
+}
+
+/// A command that runs before a session is compacted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreCompactHook {
+    /// What is to run, and when.
+    pub entry: HookEntry,
+    /// Who said so.
+    pub origin: Origin,
+}

@@ -1,0 +1,16 @@
+//! What an entry of an allowlist covers. Pure: what is really touched (the opened file, the resolved address) is for
+//! the caller to find out and to ask about again.
+
+mod closed;
+mod command;
+mod glob;
+mod host;
+mod path;
+
+pub use closed::{Closed, closed_path};
+pub use command::command_line;
+pub(crate) use command::{is_command_allowed, is_image_allowed};
+pub(crate) use glob::Glob;
+pub use host::{HostPattern, InvalidHostPattern, is_public_address};
+pub(crate) use host::{is_address_allowed, is_url_allowed};
+pub(crate) use path::{RestrictedPaths, beneath};

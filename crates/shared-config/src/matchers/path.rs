@@ -1,0 +1,142 @@
+use std::path::{Component, Path, PathBuf};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// `path` relative to `root` without `.` and `..`, or `None` if it leaves the root or `root` is not absolute.
+///
+/// Lexical: what a symlink leads to is for whoever opens the file. A `..` behind a symlink means something else to the
+/// kernel than here, so the caller must open the normalised path and no other.
+pub(crate) fn beneath(root: &Path, path: &Path) -> Option<PathBuf> {
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        return None;
+    }
+    let root = normalise(root)?;
+    let path = normalise(&root.join(path))?;
+    path.strip_prefix(&root).ok().map(Path::to_path_buf)
+}
+
+fn normalise(path: &Path) -> Option<PathBuf> {
+    if !path.is_absolute() {
+        return None;
+    }
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                // The root's parent is the root, as for the kernel
+                normal.pop();
+            }
+            part => normal.push(part),
+        }
+    }
+    Some(normal)
+}
+
+/// `capabilities.filesystem.restricted`, compiled.
+pub(crate) struct RestrictedPaths(Gitignore);
+
+impl RestrictedPaths {
+    /// `None` if a glob is wrong, which must close everything.
+    pub(crate) fn new(globs: &[String]) -> Option<Self> {
+        let mut builder = GitignoreBuilder::new("");
+        // A file system that ignores case would otherwise hand out `.ENV`
+        builder.case_insensitive(true).ok()?;
+        for glob in globs {
+            builder.add_line(None, &line(glob)?).ok()?;
+        }
+        builder.build().ok().map(Self)
+    }
+
+    /// Whether the path or a folder above it is closed. `relative` must be normalised.
+    pub(crate) fn is_closed(&self, relative: &Path) -> bool {
+        // Whether it is a folder is not known here; a pattern for folders alone (`secrets/`) closes both.
+        relative.as_os_str().len() > 0 && self.0.matched_path_or_any_parents(relative, true).is_ignore()
+    }
+}
+
+/// The line of a gitignore file for an entry. It can only close: a `!` would open what another entry closed.
+fn line(glob: &str) -> Option<String> {
+    match glob.chars().next() {
+        None | Some('!') => None,
+        // A comment in a gitignore file, but what stands in a list is meant
+        Some('#') => Some(format!("\\{glob}")),
+        Some(_) => Some(glob.to_owned()),
+    }
+}
+
+/// What is wrong with an entry of `restricted`, if anything.
+pub(crate) fn restricted_problem(glob: &str) -> Option<String> {
+    if glob.trim().is_empty() {
+        return Some("an empty glob closes nothing".to_owned());
+    }
+    if glob.starts_with('!') {
+        return Some(format!("`{glob}` would open what other entries close; `restricted` only closes"));
+    }
+    RestrictedPaths::new(&[glob.to_owned()]).is_none().then(|| format!("`{glob}` is no glob"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn finds_what_is_beneath() {
+        let check = |path: &str, expected: Option<&str>| {
+            assert_eq!(beneath(Path::new("/work/project"), Path::new(path)), expected.map(PathBuf::from), "{path}");
+        };
+        check("src/main.rs", Some("src/main.rs"));
+        check("./src/../README.md", Some("README.md"));
+        check("/work/project/a", Some("a"));
+        check("/work/project", Some(""));
+        check(".", Some(""));
+        check("..", None);
+        check("../project/a", Some("a"));
+        check("../other/a", None);
+        check("/work/project2/a", None);
+        check("/etc/passwd", None);
+        check("a/../../../etc/passwd", None);
+        check("a\0b", None);
+        assert_eq!(beneath(Path::new("relative"), Path::new("a")), None);
+    }
+
+    #[test]
+    fn closes_by_gitignores_rules() {
+        let check = |globs: &[&str], path: &str, expected: bool| {
+            let globs = globs.iter().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!(
+                RestrictedPaths::new(&globs).unwrap().is_closed(Path::new(path)),
+                expected,
+                "{globs:?} on {path}"
+            );
+        };
+        check(&[".env"], ".env", true);
+        check(&[".env"], "packages/a/.env", true);
+        check(&[".env"], ".ENV", true);
+        check(&[".env"], ".env.example", false);
+        check(&[".env*"], ".env.local", true);
+        check(&[".ssh/*"], ".ssh/id_rsa", true);
+        check(&[".ssh/*"], ".ssh/keys/id_rsa", true);
+        check(&[".ssh/*"], "a/.ssh/id_rsa", false);
+        check(&["/build"], "a/build", false);
+        check(&["secrets/"], "a/secrets/b/c", true);
+        check(&["secrets/"], "secrets", true);
+        check(&["**/*.pem"], "a/b/c.pem", true);
+        check(&["#x"], "#x", true);
+        check(&["a", "b"], "b", true);
+        check(&["*"], "anything", true);
+        check(&["*"], "", false);
+        check(&[], "anything", false);
+    }
+
+    #[test]
+    fn refuses_what_could_open() {
+        assert!(RestrictedPaths::new(&["!.env".to_owned()]).is_none());
+        assert!(restricted_problem("!.env").is_some());
+        assert!(restricted_problem("").is_some());
+        assert!(restricted_problem("[z-a]").is_some());
+        assert!(restricted_problem(".env").is_none());
+    }
+}

@@ -1,0 +1,104 @@
+use std::ops::Range;
+
+use saphyr_parser::{Event, Parser, Span};
+
+use super::PathPart;
+use super::quote_scoped::Quoted;
+
+/// Where a value stands in the original text, in bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) span: Range<usize>,
+    /// Whether it is a list in brackets or a mapping in braces.
+    pub(crate) is_flow: bool,
+    pub(crate) children: Children,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Children {
+    /// A scalar or an alias.
+    None,
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_span: Range<usize>,
+    pub(crate) value: Node,
+}
+
+impl Node {
+    pub(crate) fn at(&self, path: &[PathPart]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, part| match part {
+            PathPart::Key(key) => node.entry(key).map(|entry| &entry.value),
+            PathPart::Index(index) => match &node.children {
+                Children::List(items) => items.get(*index),
+                _ => None,
+            },
+        })
+    }
+
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.children {
+            Children::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+}
+
+/// A list or mapping that is still open.
+struct Open {
+    node: Node,
+    /// The key whose value comes next.
+    key: Option<(String, Range<usize>)>,
+}
+
+pub(crate) fn read(quoted: &Quoted) -> Option<Node> {
+    // The parser counts characters
+    let bytes = quoted.text.char_indices().map(|(at, _)| at).chain([quoted.text.len()]).collect::<Vec<_>>();
+    let place = |index: usize| quoted.original(bytes.get(index).copied().unwrap_or(quoted.text.len()));
+    let place = |span: Span| place(span.start.index())..place(span.end.index());
+
+    let mut open = Vec::<Open>::new();
+    let mut parser = Parser::new_from_str(&quoted.text);
+    loop {
+        let (event, span) = parser.next_event()?.ok()?;
+        let starts_flow = span.len() == 1;
+        let span = place(span);
+        let (node, text) = match event {
+            Event::Scalar(text, ..) => {
+                (Node { span, is_flow: false, children: Children::None }, Some(text.into_owned()))
+            }
+            Event::Alias(_) => (Node { span, is_flow: false, children: Children::None }, None),
+            Event::SequenceStart(..) => {
+                let node = Node { span, is_flow: starts_flow, children: Children::List(Vec::new()) };
+                open.push(Open { node, key: None });
+                continue;
+            }
+            Event::MappingStart(..) => {
+                let node = Node { span, is_flow: starts_flow, children: Children::Map(Vec::new()) };
+                open.push(Open { node, key: None });
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Open { mut node, .. } = open.pop()?;
+                node.span.end = span.end.max(node.span.start);
+                (node, None)
+            }
+            Event::StreamEnd => return None,
+            _ => continue,
+        };
+        let Some(parent) = open.last_mut() else { return Some(node) };
+        match &mut parent.node.children {
+            Children::List(items) => items.push(node),
+            Children::Map(entries) => match parent.key.take() {
+                Some((key, key_span)) => entries.push(Entry { key, key_span, value: node }),
+                // A key that is no scalar has no name, and serde_yaml refuses it
+                None => parent.key = Some((text.unwrap_or_default(), node.span)),
+            },
+            Children::None => return None,
+        }
+    }
+}
