@@ -256,7 +256,7 @@ mod tests {
         ");
         insta::assert_snapshot!(plain(&sample(), 30), @r"
         NAME    N  PATH       NEEDS
-        audit  12  a/b/c/d…   read
+        audit  12  a/b/c/d/…  read
                               files,
                               run git
         漢字    1  x
