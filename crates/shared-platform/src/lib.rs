@@ -1,3 +1,29 @@
-//! Ports to the outside world and their real adapters.
+//! Mimir's ports to the outside world (files, processes, HTTP, time, notices, the audit log) and their real adapters.
+//!
+//! The other crates are given these ports and ban the ambient functions behind them in their `clippy.toml`. Nothing here
+//! knows what a plugin may do: the ports make it possible to ask (which file was really opened, which address a host
+//! stands for), and whoever uses them asks.
 
 #![forbid(unsafe_code)]
+
+mod adapters;
+mod audit;
+mod clock;
+mod directory;
+mod error;
+mod file_system;
+mod http;
+mod notifier;
+mod process;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use adapters::{FileAuditLog, HostProcesses, OsFileSystem, ReqwestClient, StderrNotifier, SystemClock};
+pub use audit::{AuditLine, AuditLog, AuditRecord, BrokenChain, ChainHead, verify_segment};
+pub use clock::Clock;
+pub use directory::{Directory, Links, Place};
+pub use error::PlatformError;
+pub use file_system::{DirEntry, FileKind, FileSystem, Metadata, UpdateFn};
+pub use http::{AddressCheck, HttpClient, HttpRequest, HttpResponse};
+pub use notifier::{Level, Notice, Notifier};
+pub use process::{ProcessExecutor, ProcessOutput, ProcessRequest};
