@@ -1,0 +1,9 @@
+//! The real adapters, on real files, processes and sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails here should stop")]
+
+mod audit;
+mod directory;
+mod file_system;
+mod http;
+mod processes;

@@ -1,0 +1,155 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mimir_shared_platform::{HostProcesses, PlatformError, ProcessExecutor, ProcessRequest};
+
+fn sh(script: &str) -> ProcessRequest {
+    ProcessRequest {
+        program: "sh".into(),
+        args: vec!["-c".into(), script.into()],
+        input: None,
+        cwd: None,
+        env: BTreeMap::new(),
+        timeout: Duration::from_secs(20),
+        output_limit: 1 << 20,
+    }
+}
+
+fn host() -> HostProcesses {
+    HostProcesses::from_env()
+}
+
+/// Waits until no process has this number, or the one that has it is a zombie.
+async fn gone(pid: &str) {
+    for _ in 0..400 {
+        match fs::read_to_string(format!("/proc/{}/stat", pid.trim())) {
+            Ok(stat) if !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z') => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            _ => return,
+        }
+    }
+    panic!("process {pid} is still there");
+}
+
+#[tokio::test]
+async fn gives_what_the_program_gave() {
+    let output = host().run(sh("echo out; echo err >&2; exit 3")).await.unwrap();
+    assert_eq!((output.exit_code, output.signal), (Some(3), None));
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+
+    let killed = host().run(sh("kill -TERM $$")).await.unwrap();
+    assert_eq!((killed.exit_code, killed.signal), (None, Some(15)));
+
+    let missing = host().run(ProcessRequest { program: "no-such-program".into(), ..sh("") }).await.unwrap_err();
+    assert!(missing.is_not_found());
+    assert_eq!(missing.to_string(), "can't start `no-such-program`");
+}
+
+#[tokio::test]
+async fn arguments_never_reach_a_shell() {
+    let args = ["$(id)", "; rm -rf x", "`id`", "a b", "*", "\n", "ü"];
+    let request = ProcessRequest {
+        program: "printf".into(),
+        args: std::iter::once("%s|").chain(args).map(OsString::from).collect(),
+        ..sh("")
+    };
+    let output = host().run(request).await.unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), args.map(|arg| format!("{arg}|")).concat());
+}
+
+#[tokio::test]
+async fn input_of_any_size_goes_in() {
+    let input = vec![b'x'; 900_000];
+    let output = host().run(ProcessRequest { input: Some(input.clone()), ..sh("cat") }).await.unwrap();
+    assert_eq!(output.stdout, input);
+    let ignored = host().run(ProcessRequest { input: Some(input), ..sh("exit 0") }).await.unwrap();
+    assert_eq!(ignored.exit_code, Some(0));
+    let none = host().run(sh("cat; echo done")).await.unwrap();
+    assert_eq!(none.stdout, b"done\n");
+}
+
+#[tokio::test]
+async fn the_environment_is_scrubbed() {
+    let base = [
+        ("PATH", std::env::var("PATH").unwrap().as_str()),
+        ("LC_ALL", "C"),
+        ("ANTHROPIC_API_KEY", "sk-1"),
+        ("HOME", "/h"),
+    ]
+    .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let env = BTreeMap::from([(OsString::from("MY_FLAG"), OsString::from("1"))]);
+    let output = HostProcesses::new(base).run(ProcessRequest { env, ..sh("env") }).await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("MY_FLAG=1") && text.contains("HOME=/h") && text.contains("LC_ALL=C"), "{text}");
+    assert!(!text.contains("ANTHROPIC"), "{text}");
+}
+
+#[tokio::test]
+async fn starts_where_it_is_told_to() {
+    let temp = tempfile::tempdir().unwrap();
+    let request = ProcessRequest { cwd: Some(temp.path().to_owned()), ..sh("pwd -P") };
+    let output = host().run(request).await.unwrap();
+    assert_eq!(Path::new(String::from_utf8(output.stdout).unwrap().trim()), temp.path().canonicalize().unwrap());
+}
+
+#[tokio::test]
+async fn a_timeout_kills_the_whole_group() {
+    let temp = tempfile::tempdir().unwrap();
+    let pids = temp.path().join("pids");
+    let script = format!("(sleep 1000 & echo $! >> {0}; echo $$ >> {0}; wait)", pids.display());
+    let request = ProcessRequest { timeout: Duration::from_millis(300), ..sh(&script) };
+    let error = host().run(request).await.unwrap_err();
+    assert_eq!(error.to_string(), "`sh` took longer than 300 ms");
+    let pids = fs::read_to_string(pids).unwrap();
+    assert_eq!(pids.lines().count(), 2);
+    for pid in pids.lines() {
+        gone(pid).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_in_the_background_dies_with_the_call() {
+    let start = Instant::now();
+    let output = host().run(sh("sleep 1000 & echo $!")).await.unwrap();
+    assert_eq!(output.exit_code, Some(0));
+    gone(&String::from_utf8(output.stdout).unwrap()).await;
+    assert!(start.elapsed() < Duration::from_secs(15));
+}
+
+#[tokio::test]
+async fn a_process_that_left_the_group_keeps_nobody_waiting() {
+    let start = Instant::now();
+    let output = host().run(sh("setsid sleep 5 & echo here")).await.unwrap();
+    assert_eq!(output.stdout, b"here\n");
+    assert!(start.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn a_dropped_call_kills_the_whole_group() {
+    let temp = tempfile::tempdir().unwrap();
+    let fifo = temp.path().join("pids");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let script = format!("sleep 1000 & echo \"$$ $!\" > {}; wait", fifo.display());
+    let call = tokio::spawn(async move { host().run(sh(&script)).await });
+    // Opening the pipe waits for the script
+    let pids = tokio::task::spawn_blocking(move || fs::read_to_string(fifo).unwrap()).await.unwrap();
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    assert_eq!(pids.split_whitespace().count(), 2);
+    for pid in pids.split_whitespace() {
+        gone(pid).await;
+    }
+}
+
+#[tokio::test]
+async fn too_much_output_ends_it() {
+    let request = ProcessRequest { output_limit: 1_000, ..sh("yes") };
+    let error = host().run(request).await.unwrap_err();
+    assert!(matches!(error, PlatformError::TooLarge { limit: 1_000, .. }), "{error}");
+    let request = ProcessRequest { output_limit: 4, ..sh("printf 1234; printf 1234 >&2") };
+    assert_eq!(host().run(request).await.unwrap().stderr, b"1234");
+}
