@@ -6,7 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod architecture;
+mod bench;
+mod codegen;
 mod repository;
+mod terminal;
+mod test;
+mod v8_archive;
 
 use std::process::ExitCode;
 
@@ -21,19 +26,41 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Everything that must hold: format, lints, architecture, tests, docs, generated files, npm packages
+    Test(test::Selection),
     /// Compare the declared dependencies and the layout with the rules of docs/architecture.md
     Architecture,
+    /// Write the files that are generated from the code
+    Codegen {
+        /// Write nothing, and fail if a file is not what the code says
+        #[arg(long)]
+        check: bool,
+    },
+    /// Compare the prebuilt V8 with the checksums in its README
+    VerifyV8,
+    /// Measure against the reference programs of xtask/reference, in release builds
+    Bench(bench::Selection),
 }
 
 fn main() -> ExitCode {
+    let root = repository::root();
     let outcome = match Arguments::parse().chore {
-        Chore::Architecture => architecture::run(&repository::root()),
+        Chore::Test(selection) => test::run(&root, &selection),
+        Chore::Architecture => architecture::run(&root),
+        Chore::Codegen { check } => codegen::run(&root, check),
+        Chore::VerifyV8 => v8_archive::verify(&root),
+        Chore::Bench(selection) => bench::run(&root, &selection),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("{} {error:#}", terminal::Paint::new().bad("error:"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The cargo that runs this, so that a toolchain chosen with `cargo +…` stays chosen.
+fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
