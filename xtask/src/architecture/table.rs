@@ -136,7 +136,7 @@ pub(super) const RESTRICTED: &[Restricted] = &[
         why: "walls are built by the two crates that have a confined child process",
     },
     Restricted {
-        packages: &["cap-std", "reqwest", "rustls"],
+        packages: &["cap-fs-ext", "cap-std", "reqwest", "rustls"],
         crates: &["shared-platform", "shared-providers"],
         why: "only adapters touch the file system and the network: use the ports of shared-platform",
     },
