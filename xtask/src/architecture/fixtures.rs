@@ -57,6 +57,9 @@ fn the_code_map_names_every_crate() {
     }
     for (at, _) in page.match_indices("`crates/") {
         let folder = page[at + "`crates/".len()..].split(['`', '/']).next().unwrap();
-        assert!(super::table::Role::of(folder).is_some(), "docs/architecture.md names the unknown crate {folder}");
+        assert!(
+            folder.is_empty() || super::table::Role::of(folder).is_some(),
+            "docs/architecture.md names the unknown crate {folder}"
+        );
     }
 }
