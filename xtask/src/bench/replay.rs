@@ -39,7 +39,7 @@ fn prepare(folder: &Path) -> Result<PathBuf> {
         let plugin = folder.join("plugins").join(&name);
         fs::create_dir_all(&plugin)?;
         let manifest = format!(
-            "name: {name}\nversion: 1.0.0\nauthor: bench\ndescription: answers every tool call\nlicense: MIT\n\
+            "name: {name}\nversion: 1.0.0\nauthor: bench\ndescription: answers every tool call\nlicense: MIT\nmain: index.ts\n\
              capabilities: {{}}\nevents: [tool.execute.before]\n"
         );
         fs::write(plugin.join("plugin.yml"), manifest)?;
