@@ -1,0 +1,153 @@
+// Every built-in that the prelude uses, captured before any plugin code can replace it. A plugin that patches
+// `Array.prototype.push` or deletes `Map` changes its own world, never what the prelude does.
+//
+// Rules for prelude code: no method call on a built-in (`ArrayPrototypePush(list, x)`, not `list.push(x)`), no `for…of`
+// and no array destructuring or spread over values (they look up `Symbol.iterator` on a prototype that plugins own).
+
+// Set by the runtime when an isolate boots: `native(op, a, b, c, …)`. Undefined while the snapshot is made.
+let native;
+// Set by the runtime at boot where it has them; both are looked up at the time of use.
+let runtimeSetTimeout;
+let runtimeReportError;
+
+const {
+  AggregateError, Array, ArrayBuffer, BigInt, BigInt64Array, BigUint64Array, Boolean, DataView, Date, Error, EvalError,
+  FinalizationRegistry, Float32Array, Float64Array, Function, Int16Array, Int32Array, Int8Array, JSON, Map,
+  Math, Number, Object, Promise, Proxy, RangeError, ReferenceError, Reflect, RegExp, Set, String, Symbol, SyntaxError,
+  TypeError, URIError, Uint16Array, Uint32Array, Uint8Array, Uint8ClampedArray, WeakMap, WeakRef, WeakSet,
+} = globalThis;
+
+const uncurryThis = Function.prototype.bind.bind(Function.prototype.call);
+const getterOf = (prototype, key) => uncurryThis(Object.getOwnPropertyDescriptor(prototype, key).get);
+
+const ReflectApply = Reflect.apply;
+const ReflectConstruct = Reflect.construct;
+const ReflectDefineProperty = Reflect.defineProperty;
+const ReflectGet = Reflect.get;
+const ReflectHas = Reflect.has;
+const ReflectOwnKeys = Reflect.ownKeys;
+
+const ObjectAssign = Object.assign;
+const ObjectCreate = Object.create;
+const ObjectDefineProperty = Object.defineProperty;
+const ObjectDefineProperties = Object.defineProperties;
+const ObjectEntries = Object.entries;
+const ObjectFreeze = Object.freeze;
+const ObjectGetOwnPropertyDescriptor = Object.getOwnPropertyDescriptor;
+const ObjectGetPrototypeOf = Object.getPrototypeOf;
+const ObjectHasOwn = Object.hasOwn;
+const ObjectIs = Object.is;
+const ObjectKeys = Object.keys;
+const ObjectSetPrototypeOf = Object.setPrototypeOf;
+const ObjectPrototype = Object.prototype;
+const ObjectPrototypeToString = uncurryThis(Object.prototype.toString);
+const FunctionPrototype = Function.prototype;
+const FunctionPrototypeToString = uncurryThis(Function.prototype.toString);
+
+const ArrayIsArray = Array.isArray;
+const ArrayPrototypeConcat = uncurryThis(Array.prototype.concat);
+const ArrayPrototypeFilter = uncurryThis(Array.prototype.filter);
+const ArrayPrototypeIncludes = uncurryThis(Array.prototype.includes);
+const ArrayPrototypeIndexOf = uncurryThis(Array.prototype.indexOf);
+const ArrayPrototypeJoin = uncurryThis(Array.prototype.join);
+const ArrayPrototypeMap = uncurryThis(Array.prototype.map);
+const ArrayPrototypePop = uncurryThis(Array.prototype.pop);
+const ArrayPrototypePush = uncurryThis(Array.prototype.push);
+const ArrayPrototypeShift = uncurryThis(Array.prototype.shift);
+const ArrayPrototypeSlice = uncurryThis(Array.prototype.slice);
+const ArrayPrototypeSort = uncurryThis(Array.prototype.sort);
+const ArrayPrototypeSplice = uncurryThis(Array.prototype.splice);
+const ArrayPrototypeUnshift = uncurryThis(Array.prototype.unshift);
+const ArrayIteratorPrototype = Object.getPrototypeOf([][Symbol.iterator]());
+const IteratorPrototype = Object.getPrototypeOf(ArrayIteratorPrototype);
+const AsyncIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype);
+
+const StringPrototypeCharCodeAt = uncurryThis(String.prototype.charCodeAt);
+const StringPrototypeEndsWith = uncurryThis(String.prototype.endsWith);
+const StringPrototypeIncludes = uncurryThis(String.prototype.includes);
+const StringPrototypeIndexOf = uncurryThis(String.prototype.indexOf);
+const StringPrototypeLastIndexOf = uncurryThis(String.prototype.lastIndexOf);
+const StringPrototypeReplaceAll = uncurryThis(String.prototype.replaceAll);
+const StringPrototypeSlice = uncurryThis(String.prototype.slice);
+const StringPrototypeSplit = uncurryThis(String.prototype.split);
+const StringPrototypeStartsWith = uncurryThis(String.prototype.startsWith);
+const StringPrototypeToLowerCase = uncurryThis(String.prototype.toLowerCase);
+const StringPrototypeToUpperCase = uncurryThis(String.prototype.toUpperCase);
+const StringPrototypeToWellFormed = uncurryThis(String.prototype.toWellFormed);
+const StringPrototypeTrim = uncurryThis(String.prototype.trim);
+const StringFromCharCode = String.fromCharCode;
+const RegExpPrototypeExec = uncurryThis(RegExp.prototype.exec);
+const RegExpPrototypeGetSource = getterOf(RegExp.prototype, 'source');
+const RegExpPrototypeGetFlags = getterOf(RegExp.prototype, 'flags');
+
+const NumberIsFinite = Number.isFinite;
+const NumberIsInteger = Number.isInteger;
+const NumberPrototypeToString = uncurryThis(Number.prototype.toString);
+const NumberPrototypeValueOf = uncurryThis(Number.prototype.valueOf);
+const StringPrototypeValueOf = uncurryThis(String.prototype.valueOf);
+const BooleanPrototypeValueOf = uncurryThis(Boolean.prototype.valueOf);
+const BigIntPrototypeValueOf = uncurryThis(BigInt.prototype.valueOf);
+const SymbolPrototypeValueOf = uncurryThis(Symbol.prototype.valueOf);
+const MathFloor = Math.floor;
+const MathMax = Math.max;
+const MathMin = Math.min;
+const MathTrunc = Math.trunc;
+const DateNow = Date.now;
+const DatePrototypeGetTime = uncurryThis(Date.prototype.getTime);
+const DatePrototypeToISOString = uncurryThis(Date.prototype.toISOString);
+const JSONParse = JSON.parse;
+const JSONStringify = JSON.stringify;
+
+const MapPrototypeDelete = uncurryThis(Map.prototype.delete);
+const MapPrototypeForEach = uncurryThis(Map.prototype.forEach);
+const MapPrototypeGet = uncurryThis(Map.prototype.get);
+const MapPrototypeGetSize = getterOf(Map.prototype, 'size');
+const MapPrototypeHas = uncurryThis(Map.prototype.has);
+const MapPrototypeSet = uncurryThis(Map.prototype.set);
+const SetPrototypeAdd = uncurryThis(Set.prototype.add);
+const SetPrototypeDelete = uncurryThis(Set.prototype.delete);
+const SetPrototypeForEach = uncurryThis(Set.prototype.forEach);
+const SetPrototypeHas = uncurryThis(Set.prototype.has);
+const SetPrototypeGetSize = getterOf(Set.prototype, 'size');
+const WeakMapPrototypeGet = uncurryThis(WeakMap.prototype.get);
+const WeakMapPrototypeSet = uncurryThis(WeakMap.prototype.set);
+
+const TypedArray = Object.getPrototypeOf(Uint8Array);
+const TypedArrayPrototypeGetBuffer = getterOf(TypedArray.prototype, 'buffer');
+const TypedArrayPrototypeGetByteLength = getterOf(TypedArray.prototype, 'byteLength');
+const TypedArrayPrototypeGetByteOffset = getterOf(TypedArray.prototype, 'byteOffset');
+const TypedArrayPrototypeGetLength = getterOf(TypedArray.prototype, 'length');
+const TypedArrayPrototypeGetTag = getterOf(TypedArray.prototype, Symbol.toStringTag);
+const TypedArrayPrototypeSet = uncurryThis(TypedArray.prototype.set);
+const TypedArrayPrototypeSlice = uncurryThis(TypedArray.prototype.slice);
+const TypedArrayPrototypeSubarray = uncurryThis(TypedArray.prototype.subarray);
+const DataViewPrototypeGetBuffer = getterOf(DataView.prototype, 'buffer');
+const DataViewPrototypeGetByteLength = getterOf(DataView.prototype, 'byteLength');
+const DataViewPrototypeGetByteOffset = getterOf(DataView.prototype, 'byteOffset');
+const ArrayBufferIsView = ArrayBuffer.isView;
+const ArrayBufferPrototypeGetByteLength = getterOf(ArrayBuffer.prototype, 'byteLength');
+const ArrayBufferPrototypeGetDetached = getterOf(ArrayBuffer.prototype, 'detached');
+const ArrayBufferPrototypeSlice = uncurryThis(ArrayBuffer.prototype.slice);
+const ArrayBufferPrototypeTransferToFixedLength = uncurryThis(ArrayBuffer.prototype.transferToFixedLength);
+
+const PromisePrototypeThen = uncurryThis(Promise.prototype.then);
+const PromiseResolve = Promise.resolve.bind(Promise);
+const PromiseReject = Promise.reject.bind(Promise);
+const PromiseWithResolvers = Promise.withResolvers.bind(Promise);
+
+const SymbolIterator = Symbol.iterator;
+const SymbolAsyncIterator = Symbol.asyncIterator;
+const SymbolToStringTag = Symbol.toStringTag;
+const SymbolHasInstance = Symbol.hasInstance;
+
+// V8 adds its newest features to a context after the snapshot was read, so these can't be captured above.
+let Float16Array;
+let Uint8ArrayFromBase64;
+let Uint8ArrayPrototypeToBase64;
+
+/** The runtime calls this first of all when an isolate boots, before any plugin code runs. */
+function captureLatePrimordials() {
+  Float16Array = globalThis.Float16Array;
+  Uint8ArrayFromBase64 = Uint8Array.fromBase64;
+  Uint8ArrayPrototypeToBase64 = uncurryThis(Uint8Array.prototype.toBase64);
+}

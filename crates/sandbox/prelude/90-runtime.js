@@ -1,0 +1,635 @@
+// The runtime of a plugin: the context it gets, its handlers, and the way in and out of the isolate.
+//
+// `boot` is called once in every new isolate, everything else in here is part of the snapshot. Calls and answers are JSON
+// text. Nothing in here trusts what a plugin returns: it is read once, inside the isolate, under the limits.
+
+const OP_HOST_CALL = 100; // (op, args text) -> request number
+const OP_LOG = 101; // (level, text)
+const OP_SETTLE = 102; // (call, status, text)
+const OP_SET_CURRENT = 103; // (record)
+const OP_GET_CURRENT = 104; // () -> record
+const OP_SET_TIMER = 105; // (timer, milliseconds, repeats)
+const OP_CLEAR_TIMER = 106; // (timer)
+const OP_STARTED = 107; // (status, text)
+
+const ObjectIsFrozen = Object.isFrozen;
+const StringOf = String;
+
+const DONE = 0;
+const THREW = 1;
+const INVALID = 2;
+const NO_PLUGIN = 3;
+
+const MAX_TEXT = 65536;
+
+// The events of which a plugin may change a part in place, and that part.
+const IN_PLACE = {
+  __proto__: null,
+  'tool.execute.before': 'args',
+  'tool.execute.after': 'result',
+  'chat.message': 'messages',
+};
+
+const COMPLETED_ALIAS = 'session.completed';
+
+const handlers = new Map(); // event -> function
+const tools = new Map(); // name -> definition
+const commands = new Map();
+const waiting = new Map(); // request -> {resolve, reject}
+const running = new Map(); // call -> record, of calls that have not answered at once
+const timers = new Map();
+let nextTimer = 1;
+let disposer;
+let contextText = '{}';
+let contextValue;
+
+class MimirError extends Error {
+  constructor(details) {
+    super(details.message);
+    this.code = details.code;
+    if (details.capability !== undefined) this.capability = details.capability;
+    if (details.hint !== undefined) this.hint = details.hint;
+  }
+}
+ObjectDefineProperty(MimirError.prototype, 'name', {
+  __proto__: null, value: 'MimirError', writable: true, configurable: true, enumerable: false,
+});
+
+function contextData() {
+  if (contextValue === undefined) contextValue = JSONParse(contextText);
+  return contextValue;
+}
+
+function deepFreeze(value) {
+  if (typeof value === 'object' && value !== null && !ObjectIsFrozen(value)) {
+    ObjectFreeze(value);
+    const keys = ObjectKeys(value);
+    for (let i = 0; i < keys.length; i++) deepFreeze(value[keys[i]]);
+  }
+  return value;
+}
+
+// ---- calls to the host
+
+function hostCall(op, args) {
+  const text = args === undefined ? '{}' : JSONStringify(args);
+  if (text === undefined) throw new TypeError(`${op}: the arguments are no JSON data`);
+  const request = native(OP_HOST_CALL, op, text);
+  return new Promise((resolve, reject) => {
+    MapPrototypeSet(waiting, request, { __proto__: null, resolve, reject });
+  });
+}
+
+function hostResult(request, succeeded, text) {
+  const entry = MapPrototypeGet(waiting, request);
+  if (entry === undefined) return;
+  MapPrototypeDelete(waiting, request);
+  if (succeeded) entry.resolve(JSONParse(text));
+  else entry.reject(new MimirError(JSONParse(text)));
+}
+
+function text(value, what) {
+  if (typeof value !== 'string') throw new TypeError(`${what} must be a string`);
+  return value;
+}
+
+// A promise even where the arguments are wrong, so that callers have one place for errors.
+function call(op, args) {
+  try {
+    return hostCall(op, args());
+  } catch (error) {
+    return PromiseReject(error);
+  }
+}
+
+// ---- ctx
+
+function dataArgument(path, data, options) {
+  if (typeof data === 'string') return { path: text(path, 'the path'), data, encoding: options?.encoding ?? 'utf8' };
+  return { path: text(path, 'the path'), data: Uint8ArrayPrototypeToBase64(bytesOf(data, 'the data')), encoding: 'base64' };
+}
+
+const fs = {
+  readFile(path, options) {
+    const encoding = typeof options === 'string' ? options : options?.encoding ?? 'utf8';
+    if (encoding === null || encoding === 'bytes') {
+      return PromisePrototypeThen(
+        call('fs.readFile', () => ({ path: text(path, 'the path'), encoding: 'base64' })),
+        (data) => Uint8ArrayFromBase64(data),
+      );
+    }
+    return call('fs.readFile', () => ({ path: text(path, 'the path'), encoding: encoding === 'utf-8' ? 'utf8' : encoding }));
+  },
+  writeFile: (path, data, options) => call('fs.writeFile', () => dataArgument(path, data, options)),
+  appendFile: (path, data, options) => call('fs.appendFile', () => dataArgument(path, data, options)),
+  exists: (path) => call('fs.exists', () => ({ path: text(path, 'the path') })),
+  stat: (path) => call('fs.stat', () => ({ path: text(path, 'the path') })),
+  readdir: (path) => call('fs.readdir', () => ({ path: text(path, 'the path') })),
+  mkdir: (path, options) => call('fs.mkdir', () => ({ path: text(path, 'the path'), recursive: !!options?.recursive })),
+  ensureDir: (path) => call('fs.mkdir', () => ({ path: text(path, 'the path'), recursive: true })),
+  remove: (path, options) => call('fs.remove', () => ({ path: text(path, 'the path'), recursive: !!options?.recursive })),
+  unlink: (path) => call('fs.remove', () => ({ path: text(path, 'the path'), recursive: false })),
+  join: (...parts) => ReflectApply(loadPath().path.join, undefined, parts),
+  resolve: (...parts) => ReflectApply(loadPath().path.resolve, undefined, parts),
+  relative: (from, to) => loadPath().path.relative(from, to),
+  dirname: (name) => loadPath().path.dirname(name),
+  basename: (name, suffix) => loadPath().path.basename(name, suffix),
+  extname: (name) => loadPath().path.extname(name),
+};
+
+function execute(command, argsOrInput, options) {
+  return call('exec', () => {
+    const request = { command: text(command, 'the command') };
+    if (ArrayIsArray(argsOrInput)) request.args = argsOrInput;
+    else if (typeof argsOrInput === 'object' && argsOrInput !== null) request.input = JSONStringify(argsOrInput);
+    else if (argsOrInput !== undefined) throw new TypeError('the arguments must be an array, or an object for standard input');
+    if (options !== undefined) {
+      if (typeof options.input === 'string') request.input = options.input;
+      else if (options.input !== undefined) request.input = JSONStringify(options.input);
+      if (options.cwd !== undefined) request.cwd = options.cwd;
+      if (options.env !== undefined) request.env = options.env;
+      if (options.timeout !== undefined) request.timeoutMs = options.timeout;
+    }
+    return request;
+  });
+}
+
+function exec(command, argsOrInput, options) {
+  return execute(command, argsOrInput, options);
+}
+exec.execute = execute;
+
+const storage = {
+  get: (key) => PromisePrototypeThen(
+    call('storage.get', () => ({ key: text(key, 'the key') })),
+    (value) => (value === null ? undefined : value),
+  ),
+  set: (key, value) => call('storage.set', () => ({ key: text(key, 'the key'), value: value === undefined ? null : value })),
+  delete: (key) => call('storage.delete', () => ({ key: text(key, 'the key') })),
+  keys: () => call('storage.keys', () => ({})),
+  clear: () => call('storage.clear', () => ({})),
+};
+
+const LEVELS = { __proto__: null, debug: 0, info: 1, warn: 2, error: 3 };
+
+function log(level, values) {
+  let line = '';
+  for (let i = 0; i < values.length; i++) {
+    if (i > 0) line += ' ';
+    line += typeof values[i] === 'string' ? values[i] : inspect(values[i]);
+    if (line.length > MAX_TEXT) {
+      line = StringPrototypeSlice(line, 0, MAX_TEXT) + '…';
+      break;
+    }
+  }
+  native(OP_LOG, level, line);
+}
+
+const logger = {
+  debug: (...values) => log(LEVELS.debug, values),
+  info: (...values) => log(LEVELS.info, values),
+  warn: (...values) => log(LEVELS.warn, values),
+  error: (...values) => log(LEVELS.error, values),
+};
+
+function currentRecord() {
+  const record = native(OP_GET_CURRENT);
+  return typeof record === 'object' && record !== null ? record : undefined;
+}
+
+const session = {
+  get id() {
+    return currentRecord()?.sessionId ?? '';
+  },
+  // Fetched at first use; the same during one event.
+  messages() {
+    const record = currentRecord();
+    if (record === undefined) return hostCall('session.messages');
+    if (record.messages === undefined) record.messages = hostCall('session.messages');
+    return record.messages;
+  },
+  metadata() {
+    return PromisePrototypeThen(hostCall('session.get'), (answer) => answer.metadata);
+  },
+};
+
+const ctx = {
+  fs: ObjectFreeze(fs),
+  exec: ObjectFreeze(exec),
+  storage: ObjectFreeze(storage),
+  log: ObjectFreeze(logger),
+  session: ObjectFreeze(session),
+  notify: (message, level) => call('notify', () => ({ message: text(message, 'the message'), level: level ?? 'info' })),
+  get config() {
+    return deepFreeze(contextData().config ?? {});
+  },
+  get project() {
+    return deepFreeze(contextData().project ?? {});
+  },
+  get plugin() {
+    return deepFreeze(contextData().plugin ?? {});
+  },
+  get restarted() {
+    return isRestarted;
+  },
+  get signal() {
+    const record = currentRecord();
+    if (record === undefined) return undefined;
+    if (record.controller === undefined) {
+      record.controller = new (loadAbort().AbortController)();
+      if (record.aborted) record.controller.abort(record.aborted);
+    }
+    return record.controller.signal;
+  },
+};
+ObjectFreeze(ctx);
+let isRestarted = false;
+
+// ---- values to text, for the log and for errors
+
+function inspect(value) {
+  try {
+    return inspectAt(value, 0, []);
+  } catch {
+    return '[cannot be shown]';
+  }
+}
+
+function inspectAt(value, depth, parents) {
+  switch (typeof value) {
+    case 'string': return depth === 0 ? value : JSONStringify(value);
+    case 'bigint': return `${value}n`;
+    case 'symbol': return StringOf(value);
+    case 'function': return `[function ${typeof value.name === 'string' && value.name !== '' ? value.name : 'anonymous'}]`;
+    case 'object': break;
+    default: return `${value}`;
+  }
+  if (value === null) return 'null';
+  if (value instanceof Error) return typeof value.stack === 'string' ? value.stack : `${value}`;
+  for (let i = 0; i < parents.length; i++) if (parents[i] === value) return '[circular]';
+  if (depth > 3) return ArrayIsArray(value) ? '[…]' : '{…}';
+  const inner = ArrayPrototypeConcat(parents, [value]);
+  let out = '';
+  if (ArrayIsArray(value)) {
+    const shown = MathMin(value.length, 100);
+    for (let i = 0; i < shown; i++) out += (i > 0 ? ', ' : '') + inspectAt(value[i], depth + 1, inner);
+    return `[${out}${value.length > shown ? `, … ${value.length - shown} more` : ''}]`;
+  }
+  const keys = ObjectKeys(value);
+  const shown = MathMin(keys.length, 100);
+  for (let i = 0; i < shown; i++) out += `${i > 0 ? ', ' : ''}${keys[i]}: ${inspectAt(value[keys[i]], depth + 1, inner)}`;
+  return `{${out}${keys.length > shown ? `, … ${keys.length - shown} more` : ''}}`;
+}
+
+function shortened(value) {
+  return value.length > MAX_TEXT ? StringPrototypeSlice(value, 0, MAX_TEXT) + '…' : value;
+}
+
+function describe(error) {
+  let name = 'Error';
+  let message;
+  let stack;
+  try {
+    if (typeof error === 'object' && error !== null) {
+      const ownName = error.name;
+      const ownMessage = error.message;
+      const ownStack = error.stack;
+      if (typeof ownName === 'string') name = shortened(ownName);
+      if (typeof ownMessage === 'string') message = shortened(ownMessage);
+      if (typeof ownStack === 'string') stack = shortened(ownStack);
+    } else if (typeof error === 'string') {
+      message = shortened(error);
+    }
+    if (message === undefined) message = `threw ${shortened(inspect(error))}`;
+  } catch {
+    message = 'threw a value that cannot be described';
+  }
+  return JSONStringify({ __proto__: null, name, message, stack });
+}
+
+// ---- start
+
+function boot(nativeFunction, text, restarted, guards, wasm) {
+  native = nativeFunction;
+  contextText = text;
+  isRestarted = restarted;
+  if (!wasm) delete globalThis.WebAssembly;
+  if (guards) installGuards();
+}
+
+function pluginOf(namespace) {
+  if (typeof namespace.default === 'function') return namespace.default;
+  const names = ObjectKeys(namespace);
+  let found;
+  for (let i = 0; i < names.length; i++) {
+    if (typeof namespace[names[i]] !== 'function') continue;
+    if (found !== undefined) return undefined;
+    found = namespace[names[i]];
+  }
+  return found;
+}
+
+function setup(namespace) {
+  const plugin = pluginOf(namespace);
+  if (plugin === undefined) {
+    native(OP_STARTED, NO_PLUGIN, describe(new TypeError(
+      'the module exports no plugin: export one function, or a function as default',
+    )));
+    return;
+  }
+  const failed = (error) => native(OP_STARTED, THREW, describe(error));
+  try {
+    const result = plugin(ctx);
+    PromisePrototypeThen(PromiseResolve(result), (value) => {
+      let declared;
+      try {
+        declared = register(value);
+      } catch (error) {
+        failed(error);
+        return;
+      }
+      native(OP_STARTED, DONE, declared);
+    }, failed);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function register(returned) {
+  const declared = { __proto__: null, events: [], tools: [], commands: [], auth: [] };
+  if (returned === undefined || returned === null) return JSONStringify(declared);
+  if (typeof returned !== 'object') throw new TypeError(`the plugin returned ${typeof returned}, not an object`);
+  const on = returned.on;
+  if (on !== undefined && on !== null) {
+    const names = ObjectKeys(on);
+    for (let i = 0; i < names.length; i++) {
+      const handler = on[names[i]];
+      if (typeof handler !== 'function') throw new TypeError(`on['${names[i]}'] is ${typeof handler}, not a function`);
+      listen(names[i], handler);
+      declared.events[declared.events.length] = names[i];
+    }
+  }
+  registerAll(returned.tools, 'tools', tools, declared.tools);
+  registerAll(returned.commands, 'commands', commands, declared.commands);
+  const providers = returned.auth?.providers;
+  if (providers !== undefined) declared.auth = ObjectKeys(providers);
+  if (returned.dispose !== undefined) {
+    if (typeof returned.dispose !== 'function') throw new TypeError('dispose is no function');
+    disposer = () => returned.dispose();
+  }
+  return JSONStringify(declared);
+}
+
+function listen(name, handler) {
+  let event = name;
+  let listener = handler;
+  if (name === COMPLETED_ALIAS) {
+    event = 'session.idle';
+    listener = (payload, context) => (payload.reason === 'completed' ? handler(payload, context) : undefined);
+  }
+  const other = MapPrototypeGet(handlers, event);
+  if (other === undefined) {
+    MapPrototypeSet(handlers, event, listener);
+    return;
+  }
+  MapPrototypeSet(handlers, event, async (payload, context) => {
+    const first = await other(payload, context);
+    const second = await listener(payload, context);
+    return second === undefined ? first : second;
+  });
+}
+
+function registerAll(list, what, into, declared) {
+  if (list === undefined || list === null) return;
+  if (!ArrayIsArray(list)) throw new TypeError(`${what} is no array`);
+  for (let i = 0; i < list.length; i++) {
+    const definition = list[i];
+    if (typeof definition !== 'object' || definition === null) throw new TypeError(`${what}[${i}] is no object`);
+    const { name, description, execute } = definition;
+    if (typeof name !== 'string') throw new TypeError(`${what}[${i}] has no name`);
+    if (typeof execute !== 'function') throw new TypeError(`${what}[${i}] (${name}) has no execute function`);
+    if (MapPrototypeHas(into, name)) throw new TypeError(`${what}: ${name} is there twice`);
+    MapPrototypeSet(into, name, definition);
+    declared[declared.length] = {
+      __proto__: null,
+      name,
+      description: typeof description === 'string' ? description : '',
+      schema: schemaOf(definition.schema),
+    };
+  }
+}
+
+// A JSON Schema, or what can turn itself into one.
+function schemaOf(schema) {
+  if (typeof schema !== 'object' || schema === null) return undefined;
+  if (typeof schema.toJSONSchema === 'function') return schema.toJSONSchema();
+  return schema;
+}
+
+// ---- calls
+
+function isThenable(value) {
+  return ((typeof value === 'object' && value !== null) || typeof value === 'function') && typeof value.then === 'function';
+}
+
+function settle(record, status, answer) {
+  if (record.done) return;
+  record.done = true;
+  MapPrototypeDelete(running, record.id);
+  native(OP_SETTLE, record.id, status, answer);
+}
+
+// Runs `produce`, and turns what comes of it into an answer by `finish` (which gives text or throws).
+function run(record, produce, finish) {
+  native(OP_SET_CURRENT, record);
+  let value;
+  try {
+    value = produce();
+  } catch (error) {
+    settle(record, THREW, describe(error));
+    return;
+  }
+  try {
+    if (isThenable(value)) {
+      MapPrototypeSet(running, record.id, record);
+      PromisePrototypeThen(
+        PromiseResolve(value),
+        (resolved) => complete(record, finish, resolved),
+        (error) => settle(record, THREW, describe(error)),
+      );
+      return;
+    }
+  } catch (error) {
+    settle(record, INVALID, describe(error));
+    return;
+  }
+  complete(record, finish, value);
+}
+
+function complete(record, finish, value) {
+  let answer;
+  try {
+    answer = finish(value);
+  } catch (error) {
+    settle(record, INVALID, describe(error));
+    return;
+  }
+  settle(record, DONE, answer);
+}
+
+function answerText(value) {
+  const answer = JSONStringify(value);
+  if (answer === undefined) throw new TypeError(`the answer is a ${typeof value}, which is no JSON data`);
+  return answer;
+}
+
+function dispatchEvent(id, name, payload) {
+  const handler = MapPrototypeGet(handlers, name);
+  if (handler === undefined) {
+    native(OP_SETTLE, id, DONE, '{}');
+    return;
+  }
+  const event = JSONParse(payload);
+  const record = { __proto__: null, id, sessionId: event.sessionId, controller: undefined, messages: undefined, aborted: undefined, done: false };
+  const key = IN_PLACE[name];
+  if (key === undefined) {
+    run(record, () => handler(event, ctx), (value) => (value === undefined ? '{}' : `{"value":${answerText(value)}}`));
+    return;
+  }
+  const before = JSONStringify(event[key]);
+  run(record, () => handler(event, ctx), (value) => {
+    const after = JSONStringify(event[key]);
+    const changed = after === before ? '' : `"changed":{"${key}":${after === undefined ? 'null' : after}}`;
+    if (value === undefined) return `{${changed}}`;
+    return `{"value":${answerText(value)}${changed === '' ? '' : ','}${changed}}`;
+  });
+}
+
+// Tools and commands.
+function dispatchCall(id, isTool, name, args) {
+  const definition = MapPrototypeGet(isTool ? tools : commands, name);
+  const record = { __proto__: null, id, sessionId: '', controller: undefined, messages: undefined, aborted: undefined, done: false };
+  run(record, () => {
+    if (definition === undefined) throw new TypeError(`this plugin has no ${isTool ? 'tool' : 'command'} ${name}`);
+    return definition.execute(JSONParse(args), ctx);
+  }, (value) => (value === undefined ? 'null' : answerText(value)));
+}
+
+function abortCall(id, reason) {
+  const record = MapPrototypeGet(running, id);
+  if (record === undefined) return;
+  record.aborted = domException(reason, 'AbortError');
+  if (record.controller !== undefined) record.controller.abort(record.aborted);
+}
+
+function rejected(reason) {
+  log(LEVELS.warn, [`unhandled rejection: ${inspect(reason)}`]);
+}
+
+function dispose() {
+  if (disposer === undefined) return undefined;
+  const result = disposer();
+  disposer = undefined;
+  return isThenable(result) ? PromiseResolve(result) : undefined;
+}
+
+// ---- timers
+
+function addTimer(callback, delay, repeats, args) {
+  if (typeof callback !== 'function') throw new TypeError('the callback is no function');
+  let milliseconds = +delay;
+  if (!(milliseconds >= 1)) milliseconds = 1;
+  if (milliseconds > 2147483647) milliseconds = 1;
+  const timer = nextTimer++;
+  native(OP_SET_TIMER, timer, milliseconds, repeats);
+  MapPrototypeSet(timers, timer, { __proto__: null, callback, repeats, args, record: native(OP_GET_CURRENT) });
+  return timer;
+}
+
+function clearTimer(timer) {
+  if (typeof timer === 'number' && MapPrototypeDelete(timers, timer)) native(OP_CLEAR_TIMER, timer);
+}
+
+function fireTimer(timer) {
+  const entry = MapPrototypeGet(timers, timer);
+  if (entry === undefined) return;
+  if (!entry.repeats) MapPrototypeDelete(timers, timer);
+  native(OP_SET_CURRENT, entry.record);
+  try {
+    ReflectApply(entry.callback, undefined, entry.args);
+  } catch (error) {
+    log(LEVELS.error, [`a timer threw: ${inspect(error)}`]);
+  }
+}
+
+function define(target, name, value) {
+  ObjectDefineProperty(target, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
+}
+
+define(globalThis, 'setTimeout', function setTimeout(callback, delay, ...args) {
+  return addTimer(callback, delay, false, args);
+});
+define(globalThis, 'setInterval', function setInterval(callback, delay, ...args) {
+  return addTimer(callback, delay, true, args);
+});
+define(globalThis, 'clearTimeout', function clearTimeout(timer) {
+  clearTimer(timer);
+});
+define(globalThis, 'clearInterval', function clearInterval(timer) {
+  clearTimer(timer);
+});
+
+runtimeSetTimeout = globalThis.setTimeout;
+runtimeReportError = (error) => log(LEVELS.error, [`uncaught: ${inspect(error)}`]);
+
+// ---- console and process
+
+const counts = new Map();
+const startTimes = new Map();
+
+define(globalThis, 'console', {
+  __proto__: {},
+  log: (...values) => log(LEVELS.info, values),
+  info: (...values) => log(LEVELS.info, values),
+  debug: (...values) => log(LEVELS.debug, values),
+  trace: (...values) => log(LEVELS.debug, ArrayPrototypeConcat(values, [new Error('trace')])),
+  warn: (...values) => log(LEVELS.warn, values),
+  error: (...values) => log(LEVELS.error, values),
+  dir: (value) => log(LEVELS.info, [value]),
+  table: (value) => log(LEVELS.info, [value]),
+  assert(condition, ...values) {
+    if (!condition) log(LEVELS.error, ArrayPrototypeConcat(['assertion failed'], values));
+  },
+  count(label = 'default') {
+    const count = (MapPrototypeGet(counts, `${label}`) ?? 0) + 1;
+    MapPrototypeSet(counts, `${label}`, count);
+    log(LEVELS.info, [`${label}: ${count}`]);
+  },
+  countReset(label = 'default') {
+    MapPrototypeDelete(counts, `${label}`);
+  },
+  time(label = 'default') {
+    MapPrototypeSet(startTimes, `${label}`, DateNow());
+  },
+  timeLog(label = 'default', ...values) {
+    const start = MapPrototypeGet(startTimes, `${label}`);
+    if (start !== undefined) log(LEVELS.info, ArrayPrototypeConcat([`${label}: ${DateNow() - start} ms`], values));
+  },
+  timeEnd(label = 'default') {
+    const start = MapPrototypeGet(startTimes, `${label}`);
+    MapPrototypeDelete(startTimes, `${label}`);
+    if (start !== undefined) log(LEVELS.info, [`${label}: ${DateNow() - start} ms`]);
+  },
+  group: (...values) => log(LEVELS.info, values),
+  groupCollapsed: (...values) => log(LEVELS.info, values),
+  groupEnd() {},
+});
+
+define(globalThis, 'process', {
+  get env() {
+    return contextData().env ?? {};
+  },
+});
+
+delete globalThis.SharedArrayBuffer;
+delete globalThis.Atomics;

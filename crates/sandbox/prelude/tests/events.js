@@ -1,0 +1,120 @@
+test('dispatch', () => {
+  const t = new EventTarget();
+  const log = [];
+  const f = (e) => log.push(['f', e.type, e.target === t, e.currentTarget === t, e.eventPhase]);
+  t.addEventListener('x', f);
+  t.addEventListener('x', f);
+  t.addEventListener('x', f, true);
+  t.addEventListener('x', { handleEvent(e) { log.push(['o', this !== t]); e.preventDefault(); } });
+  const e = new Event('x', { cancelable: true });
+  check(t.dispatchEvent(e), false);
+  check(log, [['f', 'x', true, true, 2], ['f', 'x', true, true, 2], ['o', true]]);
+  check(e.defaultPrevented, true);
+  check(e.eventPhase, 0);
+  check(e.currentTarget, null);
+  check(e.target === t, true);
+  t.removeEventListener('x', f);
+  log.length = 0;
+  t.dispatchEvent(new Event('x'));
+  check(log, [['f', 'x', true, true, 2], ['o', true]]);
+  throws(() => t.dispatchEvent({}), 'TypeError');
+  throws(() => t.addEventListener('x', 3), 'TypeError');
+  check(t.addEventListener('x', null), undefined);
+  t.addEventListener('nested', (event) => throws(() => t.dispatchEvent(event), 'InvalidStateError'));
+  t.dispatchEvent(new Event('nested'));
+  throws(() => new Event(), 'TypeError');
+  check(new Event('a').isTrusted, false);
+  check(typeof new Event('a').timeStamp, 'number');
+  check([Event.NONE, Event.AT_TARGET, new Event('a').BUBBLING_PHASE], [0, 2, 3]);
+});
+
+test('once, passive, signal, stopImmediatePropagation', () => {
+  const t = new EventTarget();
+  let n = 0;
+  t.addEventListener('a', () => { n += 1; }, { once: true });
+  t.dispatchEvent(new Event('a'));
+  t.dispatchEvent(new Event('a'));
+  check(n, 1);
+  t.addEventListener('p', (e) => e.preventDefault(), { passive: true });
+  check(t.dispatchEvent(new Event('p', { cancelable: true })), true);
+  const c = new AbortController();
+  t.addEventListener('s', () => { n += 10; }, { signal: c.signal });
+  t.dispatchEvent(new Event('s'));
+  c.abort();
+  t.dispatchEvent(new Event('s'));
+  check(n, 11);
+  t.addEventListener('i', (e) => e.stopImmediatePropagation());
+  t.addEventListener('i', () => { n += 100; });
+  t.dispatchEvent(new Event('i'));
+  check(n, 11);
+  // A listener that is removed by another does not run any more, one that is added does not run yet.
+  const late = () => { n += 1000; };
+  t.addEventListener('r', () => { t.removeEventListener('r', late); t.addEventListener('r', () => { n += 1; }); });
+  t.addEventListener('r', late);
+  t.dispatchEvent(new Event('r'));
+  check(n, 11);
+  const d = new CustomEvent('c', { detail: { x: 1 } });
+  check(d.detail, { x: 1 });
+  check(new CustomEvent('c').detail, null);
+  check(new ErrorEvent('error', { message: 'm', error: 7 }).message, 'm');
+  class Mine extends EventTarget {}
+  check(new Mine() instanceof EventTarget, true);
+});
+
+test('AbortController', async () => {
+  const c = new AbortController();
+  const s = c.signal;
+  check([s.aborted, s.reason], [false, undefined]);
+  check(s.throwIfAborted(), undefined);
+  const log = [];
+  s.onabort = () => log.push('on');
+  s.addEventListener('abort', (e) => log.push(['listener', e.isTrusted, s.reason.name]));
+  c.abort();
+  c.abort('again');
+  check(log, ['on', ['listener', true, 'AbortError']]);
+  check(s.reason instanceof DOMException, true);
+  throws(() => s.throwIfAborted(), 'AbortError');
+  check(AbortSignal.abort('why').reason, 'why');
+  check(AbortSignal.abort().reason.name, 'AbortError');
+  throws(() => new AbortSignal(), 'TypeError');
+  const t = AbortSignal.timeout(1);
+  check(t.aborted, false);
+  await new Promise((resolve) => { t.onabort = resolve; });
+  check(t.reason.name, 'TimeoutError');
+  throws(() => AbortSignal.timeout(-1), 'TypeError');
+  throws(() => AbortSignal.timeout(NaN), 'TypeError');
+});
+
+test('AbortSignal.any', () => {
+  const a = new AbortController();
+  const b = new AbortController();
+  const both = AbortSignal.any([a.signal, b.signal]);
+  const outer = AbortSignal.any([both]);
+  const order = [];
+  a.signal.addEventListener('abort', () => order.push('a', outer.aborted));
+  both.addEventListener('abort', () => order.push('both'));
+  outer.addEventListener('abort', () => order.push('outer'));
+  a.abort(1);
+  b.abort(2);
+  check([both.aborted, both.reason, outer.reason], [true, 1, 1]);
+  check(order, ['a', true, 'both', 'outer']);
+  check(AbortSignal.any([]).aborted, false);
+  check(AbortSignal.any([a.signal, AbortSignal.abort(3)]).reason, 1);
+  throws(() => AbortSignal.any([1]), 'TypeError');
+  throws(() => AbortSignal.any(), 'TypeError');
+});
+
+test('DOMException', () => {
+  const e = new DOMException('m', 'NotFoundError');
+  check([e.name, e.message, e.code], ['NotFoundError', 'm', 8]);
+  check(e instanceof Error, true);
+  check(String(e), 'NotFoundError: m');
+  check(e.stack.startsWith('NotFoundError: m\n'), true, e.stack);
+  check(new DOMException().name, 'Error');
+  check(new DOMException('x', 'Own').code, 0);
+  check(new DOMException('x', { name: 'AbortError', cause: 5 }).cause, 5);
+  check([DOMException.INDEX_SIZE_ERR, DOMException.ABORT_ERR, DOMException.DATA_CLONE_ERR], [1, 20, 25]);
+  check([DOMException.URL_MISMATCH_ERR, DOMException.INUSE_ATTRIBUTE_ERR, DOMException.QUOTA_EXCEEDED_ERR], [21, 10, 22]);
+  check([DOMException.NO_MODIFICATION_ALLOWED_ERR, DOMException.INVALID_NODE_TYPE_ERR], [7, 24]);
+  check(Object.prototype.toString.call(e), '[object DOMException]');
+});
