@@ -1,0 +1,102 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::error::LoadError;
+
+fn error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LoadError {
+    move |source| LoadError::Io { action, path: path.to_owned(), source }
+}
+
+/// The bytes of a file, or `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, LoadError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(error("read", path)(e)),
+    }
+}
+
+/// The path with all links resolved, or `None` if it leads nowhere.
+pub(crate) fn canonical(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
+}
+
+pub(crate) fn is_dir(path: &Path) -> bool {
+    path.is_dir()
+}
+
+pub(crate) fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// The names in a folder, sorted; none if there is no such folder.
+pub(crate) fn list(dir: &Path) -> Result<Vec<String>, LoadError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) => return Err(error("list", dir)(e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        // A name that is no Unicode can't be a plugin's or a module's
+        if let Ok(name) = entry.map_err(error("list", dir))?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Creates a folder that only its owner can look into, with all above it.
+pub(crate) fn create_private_dir(dir: &Path) -> Result<(), LoadError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(error("write", dir))
+}
+
+/// Puts a file in place in one step, readable by its owner alone: others see the old or the new content, nothing between.
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    create_private_dir(dir)?;
+    // A temporary file is created with mode 0600
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(error("write", dir))?;
+    file.write_all(bytes).map_err(error("write", path))?;
+    file.as_file().sync_data().map_err(error("write", path))?;
+    file.persist(path).map_err(|e| error("write", path)(e.error))?;
+    Ok(())
+}
+
+/// Holds the file's lock until it is dropped. Waits while another process holds it.
+pub(crate) struct Locked(#[allow(dead_code, reason = "closing the file is what gives the lock back")] File);
+
+/// Takes the lock that guards `path`: a file beside it, since `path` itself is replaced by every write.
+pub(crate) fn lock(path: &Path) -> Result<Locked, LoadError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = PathBuf::from(name);
+    create_private_dir(path.parent().unwrap_or(Path::new(".")))?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&lock).map_err(error("lock", &lock))?;
+    file.lock().map_err(error("lock", &lock))?;
+    Ok(Locked(file))
+}
+
+/// Removes a file; that it is gone already is no error.
+pub(crate) fn remove(path: &Path) -> Result<(), LoadError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(error("write", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// When a file was last written.
+pub(crate) fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}

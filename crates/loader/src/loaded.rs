@@ -1,0 +1,81 @@
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use mimir_shared_config::{Grant, PluginId, PluginIdentity, PluginManifest};
+use oxc_sourcemap::OwnedSourceMap;
+
+use crate::bundle::protocol::Confinement;
+use crate::discovery::Place;
+use crate::error::Problem;
+use crate::stack;
+
+/// Whether the user lets a plugin run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GrantState {
+    /// It may run, with what the grant allows. A plugin that asks for nothing is granted just that without a question.
+    Granted {
+        /// What it may do.
+        grant: Grant,
+        /// Whether the grant was given to another content of the same package, which asked for no less.
+        is_carried_over: bool,
+    },
+    /// It asks for more than it was granted. `mimir plugin grant NAME` settles it.
+    NeedsGrant {
+        /// What it asks for in addition, a line each, for a person to decide about.
+        added: Vec<String>,
+        /// What was granted to an earlier content of the same package.
+        granted_before: Option<Grant>,
+    },
+    /// It comes with a repository that the user has not said to trust. `mimir plugin trust` settles it.
+    RepositoryUntrusted {
+        /// The repository's root.
+        root: PathBuf,
+    },
+}
+
+/// A plugin that was found, checked and bundled.
+#[derive(Debug)]
+pub struct LoadedPlugin {
+    /// Its name.
+    pub id: PluginId,
+    /// What it says about itself.
+    pub manifest: Arc<PluginManifest>,
+    /// Its folder, with all links resolved.
+    pub dir: PathBuf,
+    /// Where it was found.
+    pub place: Place,
+    /// Which plugin it is.
+    pub identity: PluginIdentity,
+    /// One ES module. Its default export, or its only exported function, is the plugin.
+    pub code: Arc<str>,
+    /// The module's source map (version 3, JSON), with sources relative to the plugin's folder.
+    pub source_map: Arc<str>,
+    /// What its author may want to change.
+    pub warnings: Vec<Problem>,
+    /// Whether it may run.
+    pub grant: GrantState,
+    /// Its position in `plugins.enabled`, if it is listed there.
+    pub position: Option<usize>,
+    /// Whether the bundle came from the cache, so that no source was parsed.
+    pub is_from_cache: bool,
+    /// What kept the bundler from the rest of the machine when the bundle was made.
+    pub confinement: Confinement,
+    pub(crate) map: OnceLock<Option<OwnedSourceMap>>,
+}
+
+impl LoadedPlugin {
+    /// What the plugin's bundle is to be called inside V8.
+    pub fn script_name(&self) -> String {
+        crate::script_name(self.id.as_str())
+    }
+
+    /// A stack trace of V8's with the lines of the plugin's own sources in place of the bundle's.
+    pub fn map_stack(&self, stack: &str) -> String {
+        // Most plugins never fail, so the map is taken apart at the first trace
+        let map = self.map.get_or_init(|| OwnedSourceMap::from_json_string(&self.source_map).ok());
+        match map {
+            Some(map) => stack::map_stack(stack, self.id.as_str(), map),
+            None => stack.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use mimir_shared_config::{Config, PluginId};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::adapters::bundler_process::BundlerProcess;
+use crate::bundle::protocol::{BundleRequest, Bundled};
+use crate::cache::PluginCache;
+use crate::discovery::{self, Discovery, Found, Place, Places};
+use crate::error::LoadError;
+use crate::identity;
+use crate::loaded::{GrantState, LoadedPlugin};
+use crate::ports::Bundler;
+use crate::stores::{GrantStore, StateStore, TrustStore};
+use crate::validator::{Checked, PluginValidator, Validation};
+
+/// How often a plugin is bundled anew because its files changed while they were read.
+const ATTEMPTS: usize = 3;
+
+/// Finds, checks and bundles plugins. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct PluginLoader {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    places: Places,
+    config: Config,
+    validator: PluginValidator,
+    bundler: Box<dyn Bundler>,
+    cache: PluginCache,
+    grants: GrantStore,
+    trust: TrustStore,
+    state: StateStore,
+    /// The bundler takes a processor to itself.
+    bundling: Semaphore,
+}
+
+/// What came of loading all plugins that are enabled.
+#[derive(Debug, Default)]
+pub struct LoadReport {
+    /// The plugins that loaded, in the order of the configuration, then by name. Not all may run: see their grants.
+    pub plugins: Vec<Arc<LoadedPlugin>>,
+    /// The plugins that did not, each once, and why.
+    pub failed: Vec<(PluginId, Arc<LoadError>)>,
+    /// What was wrong before any plugin was looked at: entries that name nothing, folders without a plugin.
+    pub problems: Vec<Arc<LoadError>>,
+}
+
+impl PluginLoader {
+    /// A loader that keeps what it keeps in `places.home`, for plugins of `mimir_version`. `config` says what is enabled.
+    pub fn new(places: Places, config: Config, mimir_version: &str) -> Self {
+        Self::with_bundler(places, config, mimir_version, Box::new(BundlerProcess::current_exe()))
+    }
+
+    /// A loader with another bundler than this program started again.
+    pub fn with_bundler(places: Places, config: Config, mimir_version: &str, bundler: Box<dyn Bundler>) -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        let inner = Inner {
+            validator: PluginValidator::new(mimir_version),
+            cache: PluginCache::in_home(&places.home),
+            grants: GrantStore::in_home(&places.home),
+            trust: TrustStore::in_home(&places.home),
+            state: StateStore::in_home(&places.home),
+            bundling: Semaphore::new(processors),
+            bundler,
+            places,
+            config,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Where it looks.
+    pub fn places(&self) -> &Places {
+        &self.inner.places
+    }
+
+    /// What the user granted.
+    pub fn grants(&self) -> &GrantStore {
+        &self.inner.grants
+    }
+
+    /// Which repositories the user trusts.
+    pub fn trust(&self) -> &TrustStore {
+        &self.inner.trust
+    }
+
+    /// What is remembered of each plugin's conduct.
+    pub fn state(&self) -> &StateStore {
+        &self.inner.state
+    }
+
+    /// Bundles and compiled code.
+    pub fn cache(&self) -> &PluginCache {
+        &self.inner.cache
+    }
+
+    /// Finds all plugins, enabled or not, broken or not.
+    ///
+    /// # Errors
+    /// If the list of trusted repositories can't be read. What is wrong with a single plugin is in its [`Found`].
+    pub async fn discover(&self) -> Result<Discovery, LoadError> {
+        self.blocking(|inner| {
+            let is_trusted = inner.trust.is_trusted(&inner.places.project)?;
+            Ok(discovery::discover(&inner.places, &inner.config, is_trusted))
+        })
+        .await
+    }
+
+    /// Checks a folder without bundling it.
+    ///
+    /// # Errors
+    /// What is wrong with it, as [`PluginValidator::validate`] says.
+    pub async fn validate(&self, dir: impl Into<PathBuf>) -> Result<Validation, LoadError> {
+        let dir = dir.into();
+        self.blocking(move |inner| inner.validator.validate(&dir)).await
+    }
+
+    /// Loads the plugin in a folder, whatever the configuration says about it, as if it had been named for this run.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn load_folder(&self, dir: impl Into<PathBuf>) -> Result<LoadedPlugin, LoadError> {
+        let dir = dir.into();
+        let found = self.blocking(move |_| Ok(discovery::read_folder(&dir, Place::Explicit, false))).await?;
+        self.load(&found).await
+    }
+
+    /// Loads one plugin, enabled or not. Its code is not run.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn load(&self, found: &Found) -> Result<LoadedPlugin, LoadError> {
+        let _turn = self.inner.bundling.acquire().await.map_err(|_| LoadError::Interrupted)?;
+        let found = found.clone();
+        self.blocking(move |inner| inner.load(&found)).await
+    }
+
+    /// Finds and loads all plugins that are enabled. A broken one is reported, and the others load.
+    ///
+    /// # Errors
+    /// If the list of trusted repositories can't be read.
+    pub async fn load_enabled(&self) -> Result<LoadReport, LoadError> {
+        let Discovery { found, problems } = self.discover().await?;
+        let mut report = LoadReport { problems, ..LoadReport::default() };
+        let mut loading = JoinSet::new();
+        for found in found.into_iter().filter(Found::is_enabled) {
+            let loader = self.clone();
+            loading.spawn(async move {
+                let result = loader.load(&found).await;
+                (found.id, result)
+            });
+        }
+        while let Some(loaded) = loading.join_next().await {
+            match loaded.map_err(|_| LoadError::Interrupted)? {
+                (_, Ok(plugin)) => report.plugins.push(Arc::new(plugin)),
+                (id, Err(error)) => report.failed.push((id, Arc::new(error))),
+            }
+        }
+        // `None` after every position
+        report.plugins.sort_by_cached_key(|plugin| (plugin.position.unwrap_or(usize::MAX), plugin.id.clone()));
+        report.failed.sort_by_cached_key(|(id, _)| id.clone());
+        Ok(report)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, LoadError> + Send + 'static,
+    ) -> Result<T, LoadError> {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || work(&inner)).await.map_err(|_| LoadError::Interrupted)?
+    }
+}
+
+impl Inner {
+    fn load(&self, found: &Found) -> Result<LoadedPlugin, LoadError> {
+        let Checked { root, read, main, mut warnings } = self.validator.check(&found.dir)?;
+        let id = read.manifest.name.clone();
+        let request = BundleRequest { root: root.clone(), entry: main.path, name: id.as_str().to_owned() };
+        let (bundled, is_from_cache) = self.bundle(&root, &request)?;
+        let package = read.package_name().unwrap_or_else(|| id.as_str().to_owned());
+        let hash = identity::content_hash(&read.bytes, read.package_bytes.as_deref(), &bundled.inputs);
+        let identity = identity::identity(&root, &package, hash);
+        let root_of_project = &self.places.project;
+        let grant = if found.needs_trust && !self.trust.is_trusted(root_of_project)? {
+            GrantState::RepositoryUntrusted { root: root_of_project.clone() }
+        } else {
+            self.grants.state(&identity, &read.manifest)?
+        };
+        warnings.extend(bundled.warnings);
+        Ok(LoadedPlugin {
+            id,
+            manifest: Arc::new(read.manifest),
+            dir: root,
+            place: found.place,
+            identity,
+            code: bundled.code.into(),
+            source_map: bundled.source_map.into(),
+            warnings,
+            grant,
+            position: found.position,
+            is_from_cache,
+            confinement: bundled.confinement,
+            map: OnceLock::new(),
+        })
+    }
+
+    fn bundle(&self, root: &Path, request: &BundleRequest) -> Result<(Bundled, bool), LoadError> {
+        if let Some(bundled) = self.cache.bundle(request) {
+            return Ok((bundled, true));
+        }
+        let mut bundled = self.bundler.bundle(root, request)?;
+        for _ in 1..ATTEMPTS {
+            // Taking what was stored also shows that the files are still those that were bundled
+            if self.cache.store_bundle(request, &bundled).is_err() || self.cache.bundle(request).is_some() {
+                break;
+            }
+            bundled = self.bundler.bundle(root, request)?;
+        }
+        Ok((bundled, false))
+    }
+}

@@ -1,0 +1,107 @@
+use std::path::Path;
+
+use mimir_shared_config::{Grant, GrantMode, PluginIdentity, PluginManifest, PluginSource, widened, widened_limits};
+use serde::{Deserialize, Serialize};
+
+use super::file::StoreFile;
+use crate::adapters::clock;
+use crate::error::LoadError;
+use crate::loaded::GrantState;
+
+/// What the user allowed which plugin, in `grants.json` of Mimir's folder.
+#[derive(Debug, Clone)]
+pub struct GrantStore {
+    file: StoreFile<Grants>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Grants {
+    grants: Vec<Grant>,
+}
+
+impl GrantStore {
+    /// The store in Mimir's folder.
+    pub fn in_home(home: &Path) -> Self {
+        Self { file: StoreFile::new(home.join("grants.json")) }
+    }
+
+    /// All grants, in the order in which they were given.
+    ///
+    /// # Errors
+    /// If the file can't be read or understood.
+    pub fn all(&self) -> Result<Vec<Grant>, LoadError> {
+        Ok(self.file.read()?.grants)
+    }
+
+    /// Whether the plugin may run.
+    ///
+    /// A grant is for one content of one package from one source. Another content of the same package from the same
+    /// source may run on it as well, as long as it asks for nothing more: a new version that asks for more has to be
+    /// granted anew.
+    ///
+    /// # Errors
+    /// If the file can't be read or understood.
+    pub fn state(&self, identity: &PluginIdentity, manifest: &PluginManifest) -> Result<GrantState, LoadError> {
+        let all = self.file.read()?.grants;
+        if let Some(grant) = all.iter().rfind(|grant| grant.is_for(identity)) {
+            return Ok(GrantState::Granted { grant: grant.clone(), is_carried_over: false });
+        }
+        let before = all.iter().rfind(|grant| is_same_package(&grant.identity, identity));
+        let nothing =
+            Grant { capabilities: Default::default(), limits: Default::default(), ..of_all(identity, manifest) };
+        let held = before.unwrap_or(&nothing);
+        let mut added = widened(&manifest.capabilities, &held.capabilities);
+        added.extend(widened_limits(&manifest.limits, &held.limits));
+        if added.is_empty() {
+            let grant = Grant { identity: identity.clone(), ..held.clone() };
+            return Ok(GrantState::Granted { grant, is_carried_over: before.is_some() });
+        }
+        Ok(GrantState::NeedsGrant { added, granted_before: before.cloned() })
+    }
+
+    /// Allows the plugin all that its manifest asks for, in place of what it was allowed before.
+    ///
+    /// # Errors
+    /// If the file can't be read, understood or written.
+    pub fn grant(&self, identity: &PluginIdentity, manifest: &PluginManifest) -> Result<Grant, LoadError> {
+        let grant = of_all(identity, manifest);
+        self.put(grant.clone())?;
+        Ok(grant)
+    }
+
+    /// Keeps a grant of less or more than the manifest asks for. One that holds for a run alone is not kept.
+    ///
+    /// # Errors
+    /// If the file can't be read, understood or written.
+    pub fn put(&self, grant: Grant) -> Result<(), LoadError> {
+        if grant.mode == GrantMode::Run {
+            return Ok(());
+        }
+        self.file.update(|content| {
+            content.grants.retain(|held| !is_same_package(&held.identity, &grant.identity));
+            content.grants.push(grant);
+            (true, ())
+        })
+    }
+
+    /// Takes back what a package from a source was allowed. Gives whether it had been allowed anything.
+    ///
+    /// # Errors
+    /// If the file can't be read, understood or written.
+    pub fn revoke(&self, source: &PluginSource, package: &str) -> Result<bool, LoadError> {
+        self.file.update(|content| {
+            let before = content.grants.len();
+            content.grants.retain(|held| held.identity.source != *source || held.identity.package != package);
+            let is_changed = content.grants.len() != before;
+            (is_changed, is_changed)
+        })
+    }
+}
+
+fn of_all(identity: &PluginIdentity, manifest: &PluginManifest) -> Grant {
+    Grant::of_everything(identity.clone(), manifest, clock::now_ms(), GrantMode::Lasting)
+}
+
+fn is_same_package(one: &PluginIdentity, other: &PluginIdentity) -> bool {
+    one.source == other.source && one.package == other.package
+}
