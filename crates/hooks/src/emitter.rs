@@ -93,3 +93,136 @@ impl Hooks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mimir_shared_config::Risk;
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::ports::MockEmit;
+    use crate::{
+        BudgetDecision, BudgetExceeded, Emitted, FileModified, IdleReason, Outcome, PermissionAsk, PermissionDecision,
+        SessionIdle, SessionInfo, ToolExecuteBefore, ToolSource,
+    };
+
+    fn guard() -> Option<PluginId> {
+        PluginId::new("guard").ok()
+    }
+
+    /// Hooks whose port gives this for every event that is waited for.
+    fn answered(outcome: Outcome, reason: Option<&'static str>, payload: Option<&'static str>) -> Hooks {
+        let mut port = MockEmit::new();
+        port.expect_emit().returning(move |raised| Emitted {
+            outcome,
+            by: (outcome != Outcome::Passed).then(guard).flatten(),
+            reason: reason.map(str::to_owned),
+            payload: payload.map_or(raised.payload, Into::into),
+        });
+        Hooks::new(Arc::new(port))
+    }
+
+    fn before() -> ToolExecuteBefore {
+        let args = [("command".to_owned(), json!("ls"))].into_iter().collect();
+        ToolExecuteBefore {
+            timestamp: 1,
+            session_id: "s1".to_owned(),
+            tool: "bash".to_owned(),
+            args,
+            call_id: "c1".to_owned(),
+            source: ToolSource::Builtin,
+            agent_id: None,
+            extra: Map::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_decision_about_a_tool_call() {
+        let decide = async |outcome, reason, payload| answered(outcome, reason, payload).tools().before(before()).await;
+        for outcome in [Outcome::Passed, Outcome::Failed] {
+            assert_eq!(decide(outcome, None, None).await, Decision::Proceed(before()));
+        }
+        assert_eq!(
+            decide(Outcome::Blocked, Some("no"), None).await,
+            Decision::Blocked { by: guard(), reason: "no".to_owned() }
+        );
+        assert_eq!(
+            decide(Outcome::Blocked, None, None).await,
+            Decision::Blocked { by: guard(), reason: "blocked without a reason".to_owned() }
+        );
+        let changed = r#"{"timestamp":1,"sessionId":"s1","tool":"bash","args":{},"callId":"c1","source":"builtin"}"#;
+        let expected = Decision::Proceed(ToolExecuteBefore { args: Map::new(), ..before() });
+        assert_eq!(decide(Outcome::Changed, None, Some(changed)).await, expected);
+        let unreadable = decide(Outcome::Changed, None, Some("{}")).await;
+        assert!(matches!(unreadable, Decision::Blocked { reason, .. } if reason.contains("could not be read")));
+    }
+
+    #[tokio::test]
+    async fn the_decision_about_a_permission_and_a_budget() {
+        let ask = PermissionAsk {
+            timestamp: 1,
+            session_id: "s1".to_owned(),
+            kind: "bash".to_owned(),
+            command: "ls".to_owned(),
+            path: None,
+            tool: None,
+            risk: Risk::Low,
+            extra: Map::new(),
+        };
+        let budget = BudgetExceeded {
+            timestamp: 1,
+            session_id: "s1".to_owned(),
+            limit: 1.0,
+            total_cost: 2.0,
+            extra: Map::new(),
+        };
+        let (by, reason) = (guard(), Some("why".to_owned()));
+        let allowed = PermissionDecision::Allowed { by: by.clone(), reason: reason.clone() };
+        let denied = PermissionDecision::Denied { by: by.clone(), reason };
+        let stop = BudgetDecision::Stop { by, reason: "why".to_owned() };
+        for (outcome, permission, spending) in [
+            (Outcome::Passed, PermissionDecision::AskUser, BudgetDecision::GoOn),
+            (Outcome::Failed, PermissionDecision::AskUser, BudgetDecision::GoOn),
+            (Outcome::Approved, allowed, BudgetDecision::GoOn),
+            (Outcome::Denied, denied.clone(), stop.clone()),
+            (Outcome::Blocked, denied, stop),
+        ] {
+            let hooks = answered(outcome, Some("why"), None);
+            assert_eq!(hooks.permissions().ask(ask.clone()).await, permission);
+            assert_eq!(hooks.costs().budget_exceeded(&budget).await, spending);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_raised() {
+        let mut port = MockEmit::new();
+        let file = r#"{"timestamp":7,"sessionId":"s1","path":"a.rs","bytes":3,"own":true}"#;
+        port.expect_emit().once().returning(move |raised| {
+            assert_eq!((&*raised.payload, &*raised.session_id), (file, "s1"));
+            assert_eq!(raised.event.as_str(), "file.modified");
+            assert_eq!(raised.cause.first(), guard().as_ref());
+            Emitted { outcome: Outcome::Passed, by: None, reason: None, payload: raised.payload }
+        });
+        port.expect_emit_background().once().returning(|raised| {
+            assert_eq!(raised.event.as_str(), "session.idle");
+            assert!(raised.cause.is_empty());
+        });
+        let hooks = Hooks::new(Arc::new(port));
+        let modified = FileModified {
+            timestamp: 7,
+            session_id: "s1".to_owned(),
+            path: "a.rs".to_owned(),
+            tool: None,
+            bytes: Some(3),
+            extra: [("own".to_owned(), json!(true))].into_iter().collect(),
+        };
+        hooks.caused_by(guard()).files().modified(&modified).await;
+        hooks.sessions().idle(&SessionIdle {
+            timestamp: 8,
+            session_id: "s1".to_owned(),
+            reason: IdleReason::Completed,
+            session: SessionInfo::default(),
+            extra: Map::new(),
+        });
+    }
+}

@@ -98,8 +98,7 @@ impl<'a> Shapes<'a> {
                 Err(_) => {}
             }
         }
-        let expected = || options.iter().map(|option| self.describe_any(option)).collect::<Vec<_>>().join(" or ");
-        Err(deepest.unwrap_or_else(|| wrong_type(path, expected(), value)))
+        Err(deepest.unwrap_or_else(|| wrong_type(path, self.describe_all(options), value)))
     }
 
     fn resolve(&self, schema: &'a Value) -> &'a Value {
@@ -114,12 +113,23 @@ impl<'a> Shapes<'a> {
         }
     }
 
+    fn describe_all(&self, options: &'a [Value]) -> String {
+        let mut kinds: Vec<String> = Vec::new();
+        for option in options {
+            let kind = self.describe_any(option);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds.join(" or ")
+    }
+
     fn describe(&self, schema: &'a Map<String, Value>) -> String {
         if let Some(allowed) = schema.get("const").map(std::slice::from_ref).or_else(|| list(schema, "enum")) {
             return allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ").replace('"', "");
         }
         if let Some(options) = alternatives(schema) {
-            return options.iter().map(|option| self.describe_any(option)).collect::<Vec<_>>().join(" or ");
+            return self.describe_all(options);
         }
         // An optional key may be null as well, which nobody needs to be told.
         let kind = types(schema).unwrap_or_default().into_iter().find(|kind| *kind != "null");
