@@ -68,6 +68,7 @@ pub struct Llm {
     pub enabled: bool,
     /// What the plugin may spend, in US dollars a session.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub budget: Option<f64>,
 }
 

@@ -8,6 +8,7 @@
 
 mod access;
 mod capabilities;
+mod check;
 mod config;
 mod effective;
 mod error;
@@ -17,10 +18,13 @@ mod grant;
 mod limit_settings;
 mod limits;
 mod manifest;
+mod manifest_parse;
 mod matchers;
 mod permits;
 mod plugin_id;
 mod problem;
+mod schema;
+mod suggest;
 mod widened;
 mod yaml;
 
@@ -43,4 +47,5 @@ pub use matchers::{Closed, HostPattern, InvalidHostPattern, closed_path, command
 pub use permits::check_access;
 pub use plugin_id::{InvalidPluginId, PluginId};
 pub use problem::{InvalidFile, Problem};
+pub use schema::{config_schema, manifest_schema};
 pub use widened::{widened, widened_limits};

@@ -2,16 +2,15 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A plugin's name, as npm would accept it: `my-plugin` or `@scope/my-plugin`.
 ///
 /// It names a plugin among those that are loaded; what a grant is bound to is its source, package name and content hash.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
 pub struct PluginId(Arc<str>);
 
 /// A name that npm would not accept for a package.
@@ -74,5 +73,20 @@ impl TryFrom<String> for PluginId {
 impl From<PluginId> for String {
     fn from(id: PluginId) -> Self {
         id.0.as_ref().to_owned()
+    }
+}
+
+impl JsonSchema for PluginId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PluginId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Plugin name: lower-case letters, digits, `-`, `_` and `.`, optionally behind `@scope/`.",
+            "type": "string",
+            "maxLength": MAX_CHARS,
+            "pattern": "^(@[a-z0-9-][a-z0-9._-]*/)?[a-z0-9-][a-z0-9._-]*$",
+        })
     }
 }

@@ -5,6 +5,8 @@ mod decide;
 mod entry;
 mod file;
 mod layer;
+mod merge;
+mod read;
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -17,6 +19,7 @@ pub use file::{
 };
 pub use layer::{ConfigSources, ConfigText, Layer, Origin};
 
+use crate::error::ConfigError;
 use crate::{Capabilities, Failure, LimitSettings};
 
 /// What all layers come to. Made by [`Config::load`].
@@ -35,8 +38,23 @@ pub struct Config {
     pub notices: Vec<String>,
 }
 
+impl Config {
+    /// What all layers come to: defaults < user < project < environment < flags < policy.
+    ///
+    /// Lists of plugins add up. Before a repository is trusted, its `enabled`, `options`, `hooks` and `required` have no
+    /// effect; trusted or not, it only narrows limits, isolation, budget and `failure`. What had no effect is said in
+    /// [`Config::notices`].
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with all that is wrong in all files, else the first variable or flag that is wrong.
+    pub fn load(sources: &ConfigSources) -> Result<Self, ConfigError> {
+        let (layers, notices) = read::read_all(sources)?;
+        merge::merge(&layers, sources.project_trusted, notices)
+    }
+}
+
 /// Which plugins run, and how.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Plugins {
     /// What the layers enable, in the order in which they say so. Ask [`Config::decide`] what comes of it.
@@ -53,13 +71,19 @@ pub struct Plugins {
     pub overrides: IndexMap<String, Override>,
 }
 
+impl Default for Plugins {
+    fn default() -> Self {
+        merge::default_plugins()
+    }
+}
+
 /// What is said about one plugin.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Override {
     /// The limits that the user sets in place of the manifest's.
     pub limits: LimitSettings,
-    /// Limits that are a ceiling: a repository's.
+    /// Limits that are a ceiling: a repository's and a company's.
     pub limits_at_most: LimitSettings,
     /// What comes in place of the manifest's `failure`.
     pub failure: Option<Failure>,

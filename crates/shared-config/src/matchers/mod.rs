@@ -13,4 +13,4 @@ pub(crate) use command::{is_command_allowed, is_image_allowed};
 pub(crate) use glob::Glob;
 pub use host::{HostPattern, InvalidHostPattern, is_public_address};
 pub(crate) use host::{is_address_allowed, is_url_allowed};
-pub(crate) use path::{RestrictedPaths, beneath};
+pub(crate) use path::{RestrictedPaths, beneath, restricted_problem};

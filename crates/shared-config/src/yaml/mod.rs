@@ -3,19 +3,21 @@
 
 mod quote_scoped;
 mod spans;
+mod strict;
 
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use quote_scoped::is_scoped_name;
-pub(crate) use spans::{Children, Entry, Node};
+pub(crate) use spans::{Children, Node};
 
 use crate::problem::Problem;
 
 /// No manifest or configuration comes near this, in bytes; what is longer is a mistake or an attack.
-const MAX_BYTES: usize = 256 << 10;
+const MAX_BYTES: usize = 128 << 10;
+/// Nor near this many brackets and braces, which cost the span parser the square of their number while they are open.
+const MAX_BRACKETS: usize = 2_000;
 
 /// A text, what it says and where.
 #[derive(Debug)]
@@ -33,14 +35,24 @@ impl<'a> Document<'a> {
             let message = format!("the file has {} bytes, and {MAX_BYTES} are the most", text.len());
             return Err(Problem::new(text, 0..0, message));
         }
+        if text.bytes().filter(|b| matches!(b, b'[' | b'{')).count() > MAX_BRACKETS {
+            let message = format!("there are more than {MAX_BRACKETS} lists and mappings in brackets");
+            return Err(
+                Problem::new(text, 0..0, message).with_help("write some of them in lines of their own".to_owned())
+            );
+        }
         let quoted = quote_scoped::quote(text);
-        let value = serde_yaml::from_str(&quoted.text).map_err(|error| {
+        let root = spans::read(&quoted).map_err(|_| Problem::new(text, 0..0, "it is nested too deeply".to_owned()))?;
+        if let Some((first, again, key)) = root.as_ref().and_then(Node::first_duplicate) {
+            let line = crate::problem::line_and_column(text, first.start).0;
+            return Err(Problem::new(text, again, format!("the key `{key}` stands there twice"))
+                .with_help(format!("it is in line {line} too: keep one of them")));
+        }
+        let strict::Strict(value) = serde_yaml::from_str(&quoted.text).map_err(|error| {
             let at = error.location().map_or(0, |place| quoted.original(place.index()));
-            let mut problem = Problem::new(text, at..at, message(&error));
-            problem.help = help(text, at);
-            problem
+            Problem::new(text, at..at, message(&error)).with_help(help(text, at))
         })?;
-        Ok(Self { text, value, root: spans::read(&quoted) })
+        Ok(Self { text, value, root })
     }
 
     /// Where the value at a path stands: the whole of a scalar, the key of anything larger. The start of the text if that

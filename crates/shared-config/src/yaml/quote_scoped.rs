@@ -74,7 +74,7 @@ fn is_name_char(c: char) -> bool {
 }
 
 /// `@scope/name`, with an optional `@version` or a `*`, as far as quoting is concerned.
-pub(crate) fn is_scoped_name(text: &str) -> bool {
+fn is_scoped_name(text: &str) -> bool {
     let scoped = text.strip_prefix('@').and_then(|rest| rest.split_once('/'));
     scoped.is_some_and(|(scope, name)| {
         !scope.is_empty() && !name.is_empty() && !scope.contains('@') && !name.contains('/') && !name.starts_with('@')

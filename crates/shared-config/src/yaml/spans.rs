@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, Span};
@@ -48,6 +49,23 @@ impl Node {
     }
 }
 
+impl Node {
+    /// A key that stands twice in one mapping: where first, where again.
+    pub(crate) fn first_duplicate(&self) -> Option<(Range<usize>, Range<usize>, &str)> {
+        match &self.children {
+            Children::None => None,
+            Children::List(items) => items.iter().find_map(Self::first_duplicate),
+            Children::Map(entries) => {
+                let mut seen = HashMap::new();
+                entries.iter().find_map(|Entry { key, key_span, value }| match seen.insert(key, key_span) {
+                    Some(first) => Some((first.clone(), key_span.clone(), key.as_str())),
+                    None => value.first_duplicate(),
+                })
+            }
+        }
+    }
+}
+
 /// A list or mapping that is still open.
 struct Open {
     node: Node,
@@ -55,7 +73,21 @@ struct Open {
     key: Option<(String, Range<usize>)>,
 }
 
-pub(crate) fn read(quoted: &Quoted) -> Option<Node> {
+/// A text is nested so deeply that to read it would use up the stack.
+#[derive(Debug)]
+pub(crate) struct TooDeep;
+
+/// As deep as serde_yaml goes.
+const MAX_DEPTH: usize = 128;
+
+/// `None` if the text is empty or broken; what is wrong with it is for serde_yaml to say.
+pub(crate) fn read(quoted: &Quoted) -> Result<Option<Node>, TooDeep> {
+    let mut is_too_deep = false;
+    let root = read_node(quoted, &mut is_too_deep);
+    if is_too_deep { Err(TooDeep) } else { Ok(root) }
+}
+
+fn read_node(quoted: &Quoted, is_too_deep: &mut bool) -> Option<Node> {
     // The parser counts characters
     let bytes = quoted.text.char_indices().map(|(at, _)| at).chain([quoted.text.len()]).collect::<Vec<_>>();
     let place = |index: usize| quoted.original(bytes.get(index).copied().unwrap_or(quoted.text.len()));
@@ -65,6 +97,10 @@ pub(crate) fn read(quoted: &Quoted) -> Option<Node> {
     let mut parser = Parser::new_from_str(&quoted.text);
     loop {
         let (event, span) = parser.next_event()?.ok()?;
+        if open.len() > MAX_DEPTH {
+            *is_too_deep = true;
+            return None;
+        }
         let starts_flow = span.len() == 1;
         let span = place(span);
         let (node, text) = match event {

@@ -1,0 +1,12 @@
+//! What people write, and what comes of it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod config;
+mod decide;
+mod design;
+mod grants;
+mod manifest;
+mod messages;
+mod permits;
+mod schemas;
