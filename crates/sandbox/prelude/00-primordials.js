@@ -140,14 +140,19 @@ const SymbolAsyncIterator = Symbol.asyncIterator;
 const SymbolToStringTag = Symbol.toStringTag;
 const SymbolHasInstance = Symbol.hasInstance;
 
-// V8 adds its newest features to a context after the snapshot was read, so these can't be captured above.
-let Float16Array;
-let Uint8ArrayFromBase64;
-let Uint8ArrayPrototypeToBase64;
+// V8 adds its newest features to a context only after the snapshot was read, so these can't be captured above. They are
+// at boot if the runtime calls this function there, at the first use otherwise.
+let late;
 
-/** The runtime calls this first of all when an isolate boots, before any plugin code runs. */
 function captureLatePrimordials() {
-  Float16Array = globalThis.Float16Array;
-  Uint8ArrayFromBase64 = Uint8Array.fromBase64;
-  Uint8ArrayPrototypeToBase64 = uncurryThis(Uint8Array.prototype.toBase64);
+  late = {
+    __proto__: null,
+    fromBase64: Uint8Array.fromBase64,
+    toBase64: uncurryThis(Uint8Array.prototype.toBase64),
+    Float16Array: globalThis.Float16Array,
+  };
+  return late;
 }
+
+const Uint8ArrayFromBase64 = (text, options) => (late ?? captureLatePrimordials()).fromBase64(text, options);
+const Uint8ArrayPrototypeToBase64 = (bytes, options) => (late ?? captureLatePrimordials()).toBase64(bytes, options);

@@ -105,7 +105,7 @@ const loadClone = once(() => {
 
   const viewConstructors = {
     __proto__: null, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
-    Float16Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array,
+    Float16Array: (late ?? captureLatePrimordials()).Float16Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array,
   };
 
   function copyView(view, kind, seen) {

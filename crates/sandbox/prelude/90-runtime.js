@@ -313,8 +313,11 @@ function boot(nativeFunction, text, restarted, guards, wasm) {
   native = nativeFunction;
   contextText = text;
   isRestarted = restarted;
+  // V8 wants to find them when it restores the snapshot, so they go at boot.
+  delete globalThis.SharedArrayBuffer;
+  delete globalThis.Atomics;
   if (!wasm) delete globalThis.WebAssembly;
-  if (guards) installGuards();
+  if (guards && typeof installGuards === 'function') installGuards();
 }
 
 function pluginOf(namespace) {
@@ -329,15 +332,19 @@ function pluginOf(namespace) {
   return found;
 }
 
-function setup(namespace) {
+// `evaluated` is the promise of the module's own code, which may await.
+function setup(evaluated, namespace) {
+  const failed = (error) => native(OP_STARTED, THREW, describe(error));
+  PromisePrototypeThen(evaluated, () => begin(namespace, failed), failed);
+}
+
+function begin(namespace, failed) {
   const plugin = pluginOf(namespace);
   if (plugin === undefined) {
-    native(OP_STARTED, NO_PLUGIN, describe(new TypeError(
-      'the module exports no plugin: export one function, or a function as default',
-    )));
+    const message = 'the module exports no plugin: export one function, or a function as default';
+    native(OP_STARTED, NO_PLUGIN, JSONStringify({ __proto__: null, name: 'TypeError', message }));
     return;
   }
-  const failed = (error) => native(OP_STARTED, THREW, describe(error));
   try {
     const result = plugin(ctx);
     PromisePrototypeThen(PromiseResolve(result), (value) => {
@@ -630,6 +637,3 @@ define(globalThis, 'process', {
     return contextData().env ?? {};
   },
 });
-
-delete globalThis.SharedArrayBuffer;
-delete globalThis.Atomics;

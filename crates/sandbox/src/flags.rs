@@ -1,0 +1,17 @@
+// V8's flags. The snapshot that `build.rs` makes and the process that loads it must agree on them, so both include this file.
+
+/// Set before V8 is initialised.
+pub(crate) const V8_FLAGS: &[&str] = &[
+    // `new Function` and `eval` are off by the context as well; this holds for every context there will ever be.
+    "--disallow-code-generation-from-strings",
+    // A table of 10^7 entries aborts the process instead of throwing.
+    "--wasm-max-table-size=65536",
+    // 64 MiB a memory; how many there are is held by RLIMIT_DATA.
+    "--wasm-max-mem-pages=1024",
+    // A regular expression is interpreted until it has proved to be hot: huge ones exhaust the compiler's zone.
+    "--regexp-tier-up",
+];
+
+/// What `boot` in the prelude returns, in the order in which the snapshot holds it.
+pub(crate) const ENTRY_POINTS: &[&str] =
+    &["boot", "setup", "dispatchEvent", "dispatchCall", "hostResult", "fireTimer", "abortCall", "rejected", "dispose"];

@@ -1,0 +1,64 @@
+//! V8 itself: its flags, its platform, and what happens when it gives up.
+
+use std::cell::Cell;
+use std::ffi::c_char;
+use std::sync::{Arc, Once, OnceLock};
+
+use crate::flags::V8_FLAGS;
+use crate::page::{Fatal, Page};
+
+/// The heap after the prelude ran, made by `build.rs`.
+pub(crate) static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prelude.snapshot"));
+
+/// Worker threads of V8 for collecting garbage and optimising, a process.
+const WORKERS: u32 = 1;
+
+static START: Once = Once::new();
+static PAGE: OnceLock<Arc<Page>> = OnceLock::new();
+
+thread_local! {
+    /// The lane that this thread runs, for V8's last words.
+    static LANE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Starts V8, once a process and before any thread that enters an isolate exists: where the processor has protection
+/// keys, a thread that is older than V8's keys may not read its tables.
+pub fn initialize() {
+    START.call_once(|| {
+        v8::V8::set_flags_from_string(&V8_FLAGS.join(" "));
+        v8::V8::initialize_platform(v8::new_default_platform(WORKERS, false).make_shared());
+        v8::V8::initialize();
+        v8::V8::set_fatal_error_handler(fatal_error);
+    });
+}
+
+/// Ends this process where V8 would abort it, and lets the page say why.
+pub(crate) fn end_process_on_fatal_errors(page: Arc<Page>) {
+    // A second call would be a second sandbox in one process, which only tests make; the first page goes on.
+    let _ = PAGE.set(page);
+}
+
+/// Says that the calling thread runs `lane`.
+pub(crate) fn enter_lane(lane: usize) {
+    LANE.set(Some(lane));
+}
+
+pub(crate) unsafe extern "C" fn out_of_memory(_location: *const c_char, _details: &v8::OomDetails) {
+    give_up(Fatal::OutOfMemory);
+}
+
+fn fatal_error(_file: &str, _line: i32, _message: &str) {
+    give_up(Fatal::FatalError);
+}
+
+/// Returns only in a process that is not a sandbox process; V8 aborts it then.
+fn give_up(fatal: Fatal) {
+    if let (Some(page), Some(lane)) = (PAGE.get(), LANE.get()) {
+        page.condemn(lane, fatal);
+        // SAFETY: no destructor may run, V8's state is broken.
+        unsafe { libc::_exit(EXIT_CONDEMNED) };
+    }
+}
+
+/// How a sandbox process ends that had to give up.
+pub(crate) const EXIT_CONDEMNED: i32 = 86;

@@ -1,0 +1,244 @@
+//! One plugin as the sandbox keeps it: its image, where it runs, and the way to call it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::host::{Host, Outcome};
+use crate::image::{Call, CallFailure, CallKind, CallReply, PluginImage};
+use crate::message::{Load, Message};
+use crate::sandbox::Sandbox;
+
+/// What a plugin returned at its start, as JSON text, or why it did not start.
+type Declared = Result<Arc<str>, CallFailure>;
+
+/// How long after a call's limit the agent gives up on the process. The watchdog inside is faster; this is for a
+/// process in which nothing can be relied on any more.
+const GRACE: Duration = Duration::from_millis(450);
+
+/// How often a call that waits behind another plugin's on its lane gets more time.
+const EXTENSIONS: u32 = 20;
+
+/// How often a call is tried anew when its plugin turned out to be gone before the call began.
+const ATTEMPTS: u32 = 4;
+
+pub(crate) struct Plugin {
+    /// Its number in frames; unique in its sandbox.
+    pub(crate) number: u32,
+    pub(crate) image: PluginImage,
+    /// Whether it may have brought a process down: it shares one with nobody then.
+    pub(crate) runs_alone: AtomicBool,
+    place: Mutex<Place>,
+    declared: watch::Sender<Option<Declared>>,
+}
+
+#[derive(Default)]
+struct Place {
+    host: Option<Arc<Host>>,
+    lane: usize,
+    /// Whether it ran before, so that what it remembered is lost.
+    has_run: bool,
+}
+
+impl Plugin {
+    pub(crate) fn new(number: u32, image: PluginImage) -> Arc<Self> {
+        Arc::new(Self {
+            number,
+            image,
+            runs_alone: AtomicBool::new(false),
+            place: Mutex::default(),
+            declared: watch::Sender::new(None),
+        })
+    }
+
+    /// Its start is over.
+    pub(crate) fn was_started(&self, declared: Declared) {
+        self.declared.send_replace(Some(declared));
+    }
+
+    /// Its isolate is gone.
+    pub(crate) fn was_removed(&self) {
+        self.place.lock().host = None;
+        self.declared.send_if_modified(|declared| {
+            // A start that failed stays known until the next one.
+            let is_stale = !matches!(declared, Some(Err(_)));
+            if is_stale {
+                *declared = Some(Err(CallFailure::Lost));
+            }
+            is_stale
+        });
+    }
+
+    /// Where it runs; starts it if it does not.
+    fn ensure(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Result<(Arc<Host>, usize), CallFailure> {
+        let mut place = self.place.lock();
+        if let Some(host) = &place.host
+            && !host.is_dead()
+        {
+            return Ok((Arc::clone(host), place.lane));
+        }
+        let host = sandbox.host_for(self)?;
+        let lane = host.assign_lane();
+        self.declared.send_replace(None);
+        host.admit(self);
+        let cached = sandbox.code_cache(&self.image);
+        host.send(
+            lane,
+            &Message::Load(Load {
+                plugin: self.number,
+                name: self.image.id.as_str(),
+                code: &self.image.code,
+                code_cache: cached.as_deref(),
+                context: &self.image.context,
+                limits: self.image.limits.clone(),
+                wasm: self.image.wasm,
+                restarted: place.has_run,
+                guards: sandbox.has_guards(),
+            }),
+        );
+        *place = Place { host: Some(Arc::clone(&host)), lane, has_run: true };
+        Ok((host, lane))
+    }
+
+    /// What it returned at its start; starts it if it does not run.
+    pub(crate) async fn declared(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Declared {
+        let (host, lane) = self.ensure(sandbox)?;
+        let mut receiver = self.declared.subscribe();
+        let limit = self.image.limits.init + GRACE;
+        let wait = receiver.wait_for(Option::is_some);
+        let Ok(declared) = tokio::time::timeout(limit, wait).await else {
+            host.end_unresponsive(lane, self.number);
+            return Err(CallFailure::Crashed { reason: "it did not start, and did not react to being stopped".into() });
+        };
+        match declared.as_deref() {
+            Ok(Some(declared)) => declared.clone(),
+            _ => Err(CallFailure::Lost),
+        }
+    }
+
+    pub(crate) async fn call(self: &Arc<Self>, sandbox: &Arc<Sandbox>, call: &Call) -> CallReply {
+        let begin = Instant::now();
+        for _ in 0..ATTEMPTS {
+            match self.try_call(sandbox, call).await {
+                Ok(Outcome::Answered { result, cpu_ns, heap_peak }) => {
+                    return CallReply {
+                        result,
+                        cpu: Duration::from_nanos(cpu_ns),
+                        wall: begin.elapsed(),
+                        heap_peak: heap_peak as usize,
+                    };
+                }
+                Ok(Outcome::NotLoaded) => {
+                    self.place.lock().host = None;
+                    // It did not start for this very call; to try again would end the same way.
+                    if let Some(Err(failure)) = &*self.declared.borrow()
+                        && *failure != CallFailure::Lost
+                    {
+                        return no_reply(failure.clone(), begin);
+                    }
+                }
+                Err(failure) => return no_reply(failure, begin),
+            }
+        }
+        no_reply(CallFailure::Lost, begin)
+    }
+
+    async fn try_call(self: &Arc<Self>, sandbox: &Arc<Sandbox>, call: &Call) -> Result<Outcome, CallFailure> {
+        let (host, lane) = self.ensure(sandbox)?;
+        let number = sandbox.next_call();
+        let Some(receiver) = host.expect(number, self.number, call.origin.clone()) else {
+            return Ok(Outcome::NotLoaded);
+        };
+        let limits = &self.image.limits;
+        let wall = if call.kind == CallKind::Event { limits.event } else { limits.tool };
+        host.send(
+            lane,
+            &Message::Call {
+                plugin: self.number,
+                call: number,
+                kind: call.kind,
+                name: &call.name,
+                payload: &call.payload,
+                wall_ms: wall.as_millis() as u64,
+            },
+        );
+        let mut guard = AbortOnDrop { host: &host, lane, plugin: self.number, call: Some(number) };
+        let patience = wall + GRACE + if self.has_started() { Duration::ZERO } else { limits.init };
+        tokio::pin!(receiver);
+        let mut outcome = tokio::time::timeout(patience, receiver.as_mut()).await;
+        for _ in 0..EXTENSIONS {
+            // Another plugin on the same lane is within its limits, or the watchdog is about to end it.
+            let waits_behind_another = host.running(lane).is_some_and(|running| running != self.number);
+            if outcome.is_ok() || !waits_behind_another {
+                break;
+            }
+            outcome = tokio::time::timeout(GRACE, receiver.as_mut()).await;
+        }
+        if outcome.is_err() {
+            host.end_unresponsive(lane, self.number);
+            outcome = Ok(receiver.await);
+        }
+        guard.call = None;
+        match outcome {
+            Ok(Ok(outcome)) => Ok(outcome),
+            _ => Err(CallFailure::Lost),
+        }
+    }
+
+    fn has_started(&self) -> bool {
+        matches!(*self.declared.borrow(), Some(Ok(_)))
+    }
+
+    pub(crate) fn dispose(&self) {
+        let place = std::mem::take(&mut *self.place.lock());
+        if let Some(host) = place.host {
+            host.send(place.lane, &Message::Dispose { plugin: self.number });
+        }
+    }
+
+    pub(crate) async fn wait_until_removed(&self) {
+        let mut receiver = self.declared.subscribe();
+        let limit = self.image.limits.cpu + GRACE;
+        let _ =
+            tokio::time::timeout(limit, receiver.wait_for(|declared| matches!(declared, None | Some(Err(_))))).await;
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.place.lock().host.as_ref()?.pid()
+    }
+}
+
+fn no_reply(failure: CallFailure, begin: Instant) -> CallReply {
+    CallReply { result: Err(failure), cpu: Duration::ZERO, wall: begin.elapsed(), heap_peak: 0 }
+}
+
+/// Tells the plugin when the caller went away.
+struct AbortOnDrop<'a> {
+    host: &'a Arc<Host>,
+    lane: usize,
+    plugin: u32,
+    call: Option<u64>,
+}
+
+impl Drop for AbortOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call
+            && self.host.forget(call)
+        {
+            self.host.send(self.lane, &Message::Abort { plugin: self.plugin, call });
+        }
+    }
+}
+
+/// Counts calls. Numbers stay below 2^53, since they pass through JavaScript.
+#[derive(Default)]
+pub(crate) struct CallCounter(AtomicU64);
+
+impl CallCounter {
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

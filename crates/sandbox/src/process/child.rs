@@ -1,0 +1,103 @@
+//! The sandbox process itself.
+//!
+//! It holds no capability but its sockets, and does not outlive the agent: its main thread is the watchdog, which also
+//! waits for the lifeline to break. The order of its start is fixed: what the kernel takes away from it is taken before
+//! V8 starts its threads, and what V8's start still needs is taken afterwards.
+
+use std::env;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::{FIRST_LANE_FD, LIFELINE_FD, PAGE_FD, SANDBOX_ARGUMENT};
+use crate::isolate::engine::{self, EXIT_CONDEMNED};
+use crate::lane;
+use crate::page::{Fatal, MAX_LANES, Page};
+use crate::watchdog::{self, Alarm, LaneWatch, LastResort};
+
+/// Memory that the whole process may have beside V8's reservations, in bytes: what escapes the heap limits and the
+/// allocator (the parser, WebAssembly, regular expressions). The address space itself can't be bounded: V8 reserves
+/// terabytes of it.
+const DATA_LIMIT: u64 = 768 << 20;
+
+/// Stack of a lane's thread, in bytes. V8 stops recursion after about 1 MB by itself.
+pub(crate) const LANE_STACK: usize = 2 << 20;
+
+/// If this process was started as a sandbox process, serves as one and never returns. A binary that embeds the sandbox
+/// calls this before anything else in `main`.
+pub fn sandbox_main_if_requested() {
+    let mut arguments = env::args_os().skip(1);
+    if arguments.next().is_none_or(|argument| argument != SANDBOX_ARGUMENT) {
+        return;
+    }
+    let lanes = arguments.next().and_then(|lanes| lanes.to_str()?.parse().ok());
+    let is_warm = arguments.next().is_some_and(|argument| argument == "warm");
+    let exit = match lanes {
+        Some(lanes @ 1..=MAX_LANES) => serve(lanes, is_warm).map_or(1, |()| 0),
+        _ => 2,
+    };
+    if exit != 0 {
+        eprintln!("{SANDBOX_ARGUMENT} is how the plugin sandbox starts itself; it is no command for people");
+    }
+    std::process::exit(exit);
+}
+
+fn serve(lanes: usize, is_warm: bool) -> io::Result<()> {
+    let lifeline = take(LIFELINE_FD)?;
+    let page = Arc::new(Page::map(take(PAGE_FD)?)?);
+    let sockets: Vec<UnixStream> =
+        (0..lanes).map(|lane| Ok(take(FIRST_LANE_FD + lane as RawFd)?.into())).collect::<io::Result<_>>()?;
+    close_the_rest(FIRST_LANE_FD + lanes as RawFd);
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, nothing)?;
+
+    engine::initialize();
+    let data = Rlimit { current: Some(DATA_LIMIT), maximum: Some(DATA_LIMIT) };
+    setrlimit(Resource::Data, data)?;
+    engine::end_process_on_fatal_errors(Arc::clone(&page));
+
+    let alarm = Alarm::new()?;
+    for (index, socket) in sockets.into_iter().enumerate() {
+        let (page, alarm) = (Arc::clone(&page), Arc::clone(&alarm));
+        thread::Builder::new().name(format!("lane-{index}")).stack_size(LANE_STACK).spawn(move || {
+            let watch = LaneWatch::of_this_thread(index, page, alarm);
+            lane::run_on_this_thread(index, socket, watch, is_warm && index == 0);
+        })?;
+    }
+    watchdog::run(&alarm, &lifeline, &EndOfProcess);
+    Ok(())
+}
+
+/// Takes over a descriptor that the agent left at a known place.
+fn take(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl takes any number and says whether it is open.
+    if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and nobody else in this process, which has just begun, knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn close_the_rest(first: RawFd) {
+    // SAFETY: this process has just begun and has opened nothing itself. Kernels before 5.9 refuse the call; everything
+    // that the agent opens is close-on-exec anyway.
+    unsafe { libc::close_range(first.unsigned_abs(), u32::MAX, 0) };
+}
+
+struct EndOfProcess;
+
+impl LastResort for EndOfProcess {
+    fn stuck(&self, _lane: usize, _fatal: Fatal) {
+        // SAFETY: a lane is in the middle of V8's code; no destructor may run.
+        unsafe { libc::_exit(EXIT_CONDEMNED) };
+    }
+
+    fn orphaned(&self) {
+        // SAFETY: as above.
+        unsafe { libc::_exit(0) };
+    }
+}

@@ -1,0 +1,86 @@
+//! A sandbox with a host whose answers the tests set.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use mimir_sandbox::{
+    Call, CallFailure, CallKind, CallOrigin, CallReply, HostCall, HostCallError, HostCalls, LogLine, Placement,
+    PluginHandle, PluginImage, PluginSandbox, SandboxOptions,
+};
+use mimir_shared_config::{Limits, PluginId};
+
+/// The binary that serves as the sandbox process in these tests.
+pub const PROCESS: &str = env!("CARGO_BIN_EXE_mimir-sandbox-process");
+
+/// Answers `echo` with its arguments, `fail` with an error, and never answers `hang`.
+#[derive(Default)]
+pub struct EchoHost {
+    pub logs: Mutex<Vec<String>>,
+    pub failures: Mutex<Vec<(PluginId, CallFailure)>>,
+    pub calls: Mutex<Vec<HostCall>>,
+}
+
+#[async_trait]
+impl HostCalls for EchoHost {
+    async fn call(&self, call: HostCall) -> Result<String, HostCallError> {
+        self.calls.lock().unwrap().push(call.clone());
+        match call.op.as_str() {
+            "notify" => Ok(call.args),
+            "fs.readFile" => Ok("\"text\"".into()),
+            "exec" => std::future::pending().await,
+            op => Err(HostCallError {
+                code: "CAPABILITY_DENIED".into(),
+                message: format!("{op} is not granted"),
+                capability: Some("filesystem.write".into()),
+                hint: None,
+            }),
+        }
+    }
+
+    fn log(&self, line: LogLine) {
+        self.logs.lock().unwrap().push(format!("{}: {}", line.level, line.message));
+    }
+
+    fn failed(&self, plugin: &PluginId, failure: &CallFailure) {
+        self.failures.lock().unwrap().push((plugin.clone(), failure.clone()));
+    }
+}
+
+pub fn process() -> Placement {
+    Placement::Process { exe: Some(PROCESS.into()) }
+}
+
+pub fn options(placement: Placement) -> SandboxOptions {
+    SandboxOptions { placement, ..SandboxOptions::default() }
+}
+
+pub fn sandbox() -> (PluginSandbox, Arc<EchoHost>) {
+    let host = Arc::new(EchoHost::default());
+    (PluginSandbox::new(options(process()), Arc::clone(&host) as Arc<dyn HostCalls>, None), host)
+}
+
+pub fn image(name: &str, code: &str) -> PluginImage {
+    PluginImage {
+        id: PluginId::new(name).unwrap(),
+        code: code.into(),
+        context: "{}".into(),
+        limits: Limits::default(),
+        wasm: false,
+        group: "".into(),
+    }
+}
+
+/// A plugin with one handler, for `tool.execute.before`, whose body is `body`.
+pub fn handler(name: &str, body: &str) -> PluginImage {
+    image(name, &format!("export default async (ctx) => ({{ on: {{ 'tool.execute.before': {body} }} }})"))
+}
+
+pub fn event(name: &str, payload: &str) -> Call {
+    Call { kind: CallKind::Event, name: name.into(), payload: payload.into(), origin: CallOrigin::default() }
+}
+
+pub const TOOL_CALL: &str = r#"{"timestamp":1,"sessionId":"s1","tool":"bash","args":{"command":"ls"},"callId":"c1"}"#;
+
+pub async fn before(plugin: &PluginHandle) -> CallReply {
+    plugin.call(&event("tool.execute.before", TOOL_CALL)).await
+}

@@ -1,0 +1,7 @@
+//! Plugins in real isolates, in real sandbox processes and on threads.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod host;
+
+mod answers;
