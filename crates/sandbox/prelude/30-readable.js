@@ -256,8 +256,10 @@ const loadReadable = once(() => {
       const bytes = bytesOf(chunk, 'the chunk');
       if (bytes.length === 0) throw new TypeError('a byte stream takes no empty chunks');
       if (!canTake(this.#record)) throw new TypeError('the stream is closed');
+      const { length } = bytes;
+      const offset = TypedArrayPrototypeGetByteOffset(bytes);
       const buffer = ArrayBufferPrototypeTransferToFixedLength(TypedArrayPrototypeGetBuffer(bytes));
-      enqueue(this.#record, new Uint8Array(buffer, TypedArrayPrototypeGetByteOffset(bytes), bytes.length));
+      enqueue(this.#record, new Uint8Array(buffer, offset, length));
     }
   }
   interfaceTag(ReadableByteStreamController, 'ReadableByteStreamController');

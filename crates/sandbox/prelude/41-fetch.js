@@ -11,7 +11,6 @@ const loadFetch = once(() => {
   // ---- bodies: {bytes, stream, used, type}. Either the bytes or a stream; a stream is made of bytes when asked for.
 
   function bodyOf(value) {
-    const { bytesOfBlob, encodeMultipart } = loadBlob();
     if (isReadableStream(value)) {
       const record = loadReadable().recordOf(value);
       if (record.disturbed || record.reader !== undefined) throw new TypeError('the body stream was used already');
@@ -20,11 +19,11 @@ const loadFetch = once(() => {
     let bytes;
     let type = null;
     if (isBlob(value)) {
-      bytes = bytesOfBlob(value);
+      bytes = loadBlob().bytesOfBlob(value);
       type = value.type === '' ? null : value.type;
     } else if (isFormData(value)) {
       const boundary = `----mimir-${native(OP_RANDOM_UUID)}`;
-      bytes = encodeMultipart(value, boundary);
+      bytes = loadBlob().encodeMultipart(value, boundary);
       type = `multipart/form-data; boundary=${boundary}`;
     } else if (isURLSearchParams(value)) {
       bytes = encodeUtf8(`${value}`);
