@@ -4,16 +4,17 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt as _;
-use mimir_shared_config::Failure as OnFailure;
+use mimir_shared_config::{Failure as OnFailure, PluginId};
 use tokio::time::{Instant, timeout};
 
 use crate::background::Queue;
 use crate::plugin_registry::Standing;
 use crate::{
-    AnswerPolicy, AnswerRecord, ClosedEffect, Delivery, Envelope, Failure, FailureKind, InvalidAnswer, Notice, Origin,
-    Outcome, PluginRegistry, Reporter, Subscriber, Subscription, SubscriptionId, Verdict,
+    AnswerPolicy, AnswerRecord, ClosedEffect, Delivery, Envelope, Failure, FailureKind, InvalidAnswer, Judgement,
+    Notice, Origin, Outcome, PluginRegistry, Reply, Reporter, Subscriber, Subscription, SubscriptionId, Verdict,
 };
 
 /// A subscription that is in force, or was until a moment ago.
@@ -54,7 +55,7 @@ impl Desk {
         }
         let delivery = deliver(subscribed, envelope).await?;
         let judged = match delivery.reply {
-            Ok(reply) => self.policy.judge(name, envelope, reply).map_err(Failure::from),
+            Ok(reply) => self.judge(name, envelope, reply),
             Err(failure) => Err(failure),
         };
         let (outcome, reason, payload) = match judged {
@@ -90,6 +91,18 @@ impl Desk {
         Some(Answer { record, payload })
     }
 
+    /// An answer that the policy cannot even judge is a failure of whoever gave it, not of the bus.
+    fn judge(&self, name: &PluginId, envelope: &Envelope, reply: Reply) -> Result<Judgement, Failure> {
+        let judged = AssertUnwindSafe(|| self.policy.judge(name, envelope, reply));
+        match std::panic::catch_unwind(judged) {
+            Ok(judged) => judged.map_err(Failure::from),
+            Err(panic) => {
+                let message = format!("its answer could not be judged: {}", panic_message(panic.as_ref()));
+                Err(Failure::new(FailureKind::Invalid, message))
+            }
+        }
+    }
+
     /// What a subscriber's failure does to the event.
     pub(crate) fn on_failure(&self, subscribed: &Subscribed, envelope: &Envelope) -> Outcome {
         match subscribed.subscription.failure.effective() {
@@ -107,10 +120,14 @@ impl Desk {
         let outcome = self.on_failure(subscribed, envelope);
         let is_guard = outcome != Outcome::Failed && subscribed.subscriber_wants(envelope);
         is_guard.then(|| {
-            let delivery = Delivery::unmeasured(Err(Failure::new(FailureKind::Unavailable, String::new())));
-            let Delivery { elapsed, cpu, heap_peak, .. } = delivery;
-            let plugin = subscribed.subscription.name.clone();
-            let record = AnswerRecord { plugin, outcome, reason: Some(reason), elapsed, cpu, heap_peak };
+            let record = AnswerRecord {
+                plugin: subscribed.subscription.name.clone(),
+                outcome,
+                reason: Some(reason),
+                elapsed: Duration::ZERO,
+                cpu: Duration::ZERO,
+                heap_peak: 0,
+            };
             Answer { record, payload: None }
         })
     }

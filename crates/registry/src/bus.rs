@@ -110,8 +110,10 @@ impl EventBus {
         }
     }
 
-    /// Waits until no background event is under way; what is emitted meanwhile is waited for as well. Ends, since each
-    /// delivery has a deadline and a plugin that misses it goes into quarantine.
+    /// Waits until no background event is under way; what is emitted meanwhile is waited for as well.
+    ///
+    /// Each delivery has a deadline, and a plugin that misses three goes into quarantine, so plugins cannot hold it up
+    /// for long. Rust code is never in quarantine: where that may hang, put a timeout around this.
     pub async fn drain(&self) {
         self.0.pending.none_left().await;
     }

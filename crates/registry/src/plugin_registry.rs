@@ -237,3 +237,69 @@ impl PluginRegistry {
         self.reporter.notice(&Notice::State { plugin: error.plugin.clone(), message });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FailureKind;
+    use crate::ports::{MockReporter, MockStateStore};
+    use crate::testing::id;
+
+    fn broken(action: &'static str) -> StateStoreError {
+        StateStoreError { plugin: id("a"), action, source: "disk full".into() }
+    }
+
+    fn active() -> Registration {
+        Registration { name: id("a"), version: "1.0.0".to_owned(), state: PluginState::Active }
+    }
+
+    /// A registry over this store that must report exactly these notices.
+    fn registry(states: MockStateStore, notices: &'static [&'static str]) -> PluginRegistry {
+        let mut reporter = MockReporter::new();
+        let mut expected = notices.iter();
+        reporter.expect_notice().times(notices.len()).returning(move |notice| {
+            assert_eq!(Some(&notice.to_string().as_str()), expected.next());
+        });
+        PluginRegistry::new(Arc::new(states), Arc::new(reporter))
+    }
+
+    #[tokio::test]
+    async fn a_state_that_cannot_be_read_is_told_and_the_plugin_works() {
+        let mut states = MockStateStore::new();
+        states.expect_quarantine().once().returning(|_| Err(broken("read")));
+        let registry = registry(states, &["the state of plugin `a` could not be read: disk full"]);
+        assert_eq!(registry.register(active()).await.ok(), Some(PluginState::Active));
+    }
+
+    #[tokio::test]
+    async fn a_quarantine_is_written_once_and_counts_even_if_that_fails() {
+        let mut states = MockStateStore::new();
+        states.expect_quarantine().returning(|_| Ok(None));
+        states.expect_set_quarantine().once().returning(|_, quarantine| {
+            assert_eq!(quarantine.map(|stored| stored.reason.as_str()), Some("3 failures in a row, the last: slow"));
+            Err(broken("written"))
+        });
+        let registry = registry(
+            states,
+            &[
+                "plugin `a` is in quarantine (3 failures in a row, the last: slow); `mimir plugin enable a` puts it back to \
+             work",
+                "the state of plugin `a` could not be written: disk full",
+            ],
+        );
+        registry.register(active()).await.unwrap_or(PluginState::Disabled);
+        for _ in 0..5 {
+            registry.record_failure(&id("a"), &Failure::new(FailureKind::Time, "slow")).await;
+        }
+        assert!(matches!(registry.standing(&id("a")), Standing::Held(_)));
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_is_not_active_is_registered_without_a_look_at_the_store() {
+        let registry = registry(MockStateStore::new(), &[]);
+        let disabled = Registration { state: PluginState::Disabled, ..active() };
+        assert_eq!(registry.register(disabled).await.ok(), Some(PluginState::Disabled));
+        assert_eq!(registry.standing(&id("a")), Standing::Off);
+        assert_eq!(registry.standing(&id("rust-code")), Standing::Active);
+    }
+}
