@@ -43,23 +43,3 @@ fn every_fixture_is_rejected_as_expected_and_every_rule_has_one() {
     let unproven: Vec<_> = Rule::ALL.iter().filter(|rule| !proven.contains(rule)).collect();
     assert!(unproven.is_empty(), "rules without a bad example: {unproven:?}");
 }
-
-/// The page and the table say the same crates, and no fixture stands for the real repository.
-#[test]
-fn the_code_map_names_every_crate() {
-    let root = crate::repository::root();
-    let page = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
-    let workspace = Workspace::read(&root).unwrap();
-    assert!(!workspace.members.is_empty());
-    for member in workspace.members.iter().filter(|member| member.folder != "xtask") {
-        let name = format!("`crates/{}`", member.folder);
-        assert!(page.contains(&name), "docs/architecture.md does not say what {name} is for");
-    }
-    for (at, _) in page.match_indices("`crates/") {
-        let folder = page[at + "`crates/".len()..].split(['`', '/']).next().unwrap();
-        assert!(
-            folder.is_empty() || super::table::Role::of(folder).is_some(),
-            "docs/architecture.md names the unknown crate {folder}"
-        );
-    }
-}

@@ -14,6 +14,8 @@ mod workspace;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod page;
 
 use std::path::Path;
 
