@@ -7,8 +7,6 @@ export interface Options {
   disabled: string[];
   /** Folders, anywhere in a path, whose files are left alone. */
   ignore: string[];
-  /** How long one formatter may take, in milliseconds. */
-  timeoutMs: number;
   /** For how long, in milliseconds, a change that no tool made counts as the formatter's own. */
   quietMs: number;
   /** Whether a failure is shown to the user. It is logged in any case. */
@@ -18,7 +16,6 @@ export interface Options {
 const DEFAULTS: Options = {
   disabled: [],
   ignore: ['node_modules', 'vendor', '.git', 'dist', 'build', 'target'],
-  timeoutMs: 4_000,
   quietMs: 2_000,
   notify: true,
 };
@@ -53,7 +50,7 @@ const formatter: Plugin = async (ctx) => {
           formattedAt.set(file, timestamp);
           const [program, ...args] = argv;
           // That a program can't be run at all (missing, too slow) is thrown, and Mimir reports it.
-          const { exitCode, stdout, stderr } = await ctx.exec(program!, args, { timeoutMs: options.timeoutMs });
+          const { exitCode, stdout, stderr } = await ctx.exec(program!, args);
           if (exitCode === 0) {
             ctx.log.info(`${name} formatted ${file}`);
           } else {
