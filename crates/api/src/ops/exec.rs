@@ -1,0 +1,206 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mimir_shared_config::Access;
+use mimir_shared_platform::{Links, ProcessRequest};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::blocking;
+use crate::call::Call;
+use crate::project_path::{PathProblem, ProjectPath};
+use crate::{ApiError, command_line};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExecArgs {
+    command: String,
+    args: Option<Vec<String>>,
+    input: Option<String>,
+    cwd: Option<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    timeout_ms: Option<f64>,
+}
+
+/// Variables that make an innocent program load or run something else, or look for it elsewhere; by name or by how the
+/// name begins. A list can't be complete, which is why the environment is scrubbed first and a program is started with
+/// what the user's allowlist says.
+const LOADING: &[&str] = &[
+    "PATH",
+    "HOME",
+    "SHELL",
+    "ENV",
+    "IFS",
+    "CDPATH",
+    "TMPDIR",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "BROWSER",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "MANPAGER",
+    "PROMPT_COMMAND",
+    "PS4",
+    "CC",
+    "CXX",
+    "LD",
+    "AR",
+    "MAKEFLAGS",
+    "GCONV_PATH",
+    "HOSTALIASES",
+    "SSH_ASKPASS",
+    "OPENSSL_CONF",
+    "TERMINFO",
+    "TAR_OPTIONS",
+    "_JAVA_OPTIONS",
+    "CLASSPATH",
+];
+const LOADING_PREFIXES: &[&str] = &[
+    "LD_", "DYLD_", "GIT_", "NODE_", "NPM_", "YARN_", "PNPM_", "BUN_", "DENO_", "PYTHON", "PIP_", "PERL", "RUBY",
+    "GEM_", "BUNDLE_", "BASH_", "RUST", "CARGO_", "GO", "JAVA_", "JDK_", "MAVEN_", "GRADLE_", "PHP", "DOTNET_", "XDG_",
+    "MIMIR_",
+];
+
+pub(crate) async fn exec(call: &Arc<Call>) -> Result<Value, ApiError> {
+    let args: ExecArgs = call.args()?;
+    let argv = argv(args.command, args.args)?;
+    call.check(&Access::Exec { argv: argv.clone() })?;
+    check_env(&args.env)?;
+    let limits = &call.shared.limits;
+    if args.input.as_ref().is_some_and(|input| input.len() > limits.input) {
+        return Err(ApiError::limit(format!("the input has more than {} bytes", limits.input)));
+    }
+    let timeout = timeout(args.timeout_ms, limits.exec_default, limits.exec_max)?;
+    if args.cwd.is_some() && !argv[0].starts_with('/') && argv[0].contains('/') {
+        return Err(ApiError::invalid("with `cwd`, a relative path to a program could mean two")
+            .with_hint("give the program as a name or as an absolute path"));
+    }
+    if let Some(answer) = call.recorded(true) {
+        return answer;
+    }
+    let cwd = cwd(call, args.cwd).await?;
+    let mut argv = argv.into_iter().map(Into::into);
+    let request = ProcessRequest {
+        program: argv.next().unwrap_or_default(),
+        args: argv.collect(),
+        input: args.input.map(String::into_bytes),
+        cwd: Some(cwd),
+        env: args.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        timeout,
+        output_limit: limits.output,
+    };
+    let output = call.shared.ports.processes.run(request).await?;
+    // As shells report a signal
+    let exit_code = output.exit_code.or(output.signal.map(|signal| 128 + signal));
+    call.note("exitCode", exit_code);
+    call.note("bytes", output.stdout.len() + output.stderr.len());
+    Ok(json!({
+        "exitCode": exit_code,
+        "stdout": String::from_utf8_lossy(&output.stdout),
+        "stderr": String::from_utf8_lossy(&output.stderr),
+    }))
+}
+
+fn argv(command: String, args: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
+    let argv = match args {
+        None => command_line::split(&command)?,
+        Some(args) => std::iter::once(command).chain(args).collect(),
+    };
+    if argv[0].is_empty() {
+        return Err(ApiError::invalid("the command is empty"));
+    }
+    if argv.iter().any(|arg| arg.contains('\0')) {
+        return Err(ApiError::invalid("an argument contains a zero byte"));
+    }
+    Ok(argv)
+}
+
+fn check_env(env: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    for (name, value) in env {
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_name || value.contains('\0') {
+            return Err(ApiError::invalid(format!("`{}` can't be set as a variable", name.escape_debug())));
+        }
+        let upper = name.to_ascii_uppercase();
+        if LOADING.contains(&upper.as_str()) || LOADING_PREFIXES.iter().any(|prefix| upper.starts_with(prefix)) {
+            return Err(ApiError::invalid(format!("`{name}` may not be set: it decides what programs load or run")));
+        }
+    }
+    Ok(())
+}
+
+fn timeout(asked_ms: Option<f64>, default: Duration, max: Duration) -> Result<Duration, ApiError> {
+    match asked_ms {
+        None => Ok(default.min(max)),
+        Some(ms) if ms >= 1.0 => Ok(Duration::from_millis(ms as u64).min(max)),
+        Some(_) => Err(ApiError::invalid("`timeoutMs` has to be at least 1")),
+    }
+}
+
+/// Where the program starts: the project's root or a folder beneath it. This takes no right to read that folder.
+async fn cwd(call: &Arc<Call>, asked: Option<String>) -> Result<PathBuf, ApiError> {
+    let root = call.shared.directory.root().to_owned();
+    let Some(asked) = asked else { return Ok(root) };
+    let outside = || call.outside(&Access::Exec { argv: Vec::new() }, &asked);
+    let path = ProjectPath::parse(&root, &call.shared.root_as_given, &asked).map_err(|problem| match problem {
+        PathProblem::Unusable(error) => error,
+        PathProblem::Outside => outside(),
+    })?;
+    let directory = Arc::clone(&call.shared.directory);
+    let place = blocking(move || {
+        let place = directory.place(&path.relative, Links::Follow)?;
+        let is_folder = place.metadata()?.is_some_and(|found| found.is_dir());
+        Ok(is_folder.then(|| place.real_path().to_owned()))
+    });
+    place.await?.ok_or_else(|| ApiError::invalid(format!("`cwd`: `{asked}` is no folder")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dangerous_variables_are_refused() {
+        let check = |name: &str, is_fine: bool| {
+            let env = BTreeMap::from([(name.to_owned(), "x".to_owned())]);
+            assert_eq!(check_env(&env).is_ok(), is_fine, "{name}");
+        };
+        for name in ["CI", "FORCE_COLOR", "LC_ALL", "my_flag", "_X", "NO_COLOR"] {
+            check(name, true);
+        }
+        for name in [
+            "PATH",
+            "Path",
+            "LD_PRELOAD",
+            "NODE_OPTIONS",
+            "GIT_SSH_COMMAND",
+            "npm_config_registry",
+            "",
+            "A=B",
+            "1A",
+            "A B",
+            "BASH_ENV",
+        ] {
+            check(name, false);
+        }
+    }
+
+    #[test]
+    fn times_are_bounded() {
+        let check = |asked: Option<f64>, expected: Option<u64>| {
+            let found = timeout(asked, Duration::from_millis(60), Duration::from_millis(600));
+            assert_eq!(found.ok(), expected.map(Duration::from_millis), "{asked:?}");
+        };
+        check(None, Some(60));
+        check(Some(10.5), Some(10));
+        check(Some(1e300), Some(600));
+        check(Some(0.0), None);
+        check(Some(-5.0), None);
+        check(Some(f64::NAN), None);
+    }
+}
