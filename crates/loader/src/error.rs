@@ -123,7 +123,7 @@ pub enum LoadError {
         /// How it ended: an exit code or a signal.
         status: String,
         /// The most deeply nested place in what it had read, if that may have been the reason.
-        deepest: Option<Problem>,
+        deepest: Option<Box<Problem>>,
         /// The end of what it wrote to standard error.
         stderr: String,
     },
@@ -236,7 +236,7 @@ impl LoadError {
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::ManifestInvalid { problems, .. } | Self::Bundle { problems } => problems,
-            Self::BundlerCrashed { deepest: Some(problem), .. } => std::slice::from_ref(problem),
+            Self::BundlerCrashed { deepest: Some(problem), .. } => std::slice::from_ref(&**problem),
             _ => &[],
         }
     }

@@ -222,3 +222,50 @@ impl Inner {
         Ok((bundled, false))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+    use super::*;
+    use crate::bundle::protocol::{Confinement, Input};
+    use crate::ports::MockBundler;
+
+    fn bundled(source: &str) -> Bundled {
+        Bundled {
+            code: source.to_owned(),
+            source_map: String::new(),
+            inputs: vec![Input {
+                path: "index.ts".into(),
+                sha256: identity::sha256(source.as_bytes()),
+                is_module: true,
+            }],
+            warnings: Vec::new(),
+            confinement: Confinement::Full,
+        }
+    }
+
+    /// An editor saves while the bundler reads: what is loaded is what lies there, or the last attempt.
+    #[tokio::test]
+    async fn files_that_change_meanwhile_are_bundled_again() {
+        let check = async |results: &'static [&'static str], loaded: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("plugin.yml"), "name: p\nversion: 1.0.0\n").unwrap();
+            std::fs::write(dir.path().join("index.ts"), "new").unwrap();
+            let mut bundler = MockBundler::new();
+            let mut left = results.iter();
+            bundler
+                .expect_bundle()
+                .times(results.len())
+                .returning(move |_, _| left.next().map(|source| bundled(source)).ok_or(LoadError::Interrupted));
+            let home = tempfile::tempdir().unwrap();
+            let places = Places::new(dir.path(), home.path());
+            let loader = PluginLoader::with_bundler(places, Config::default(), "0.1.0", Box::new(bundler));
+            let plugin = loader.load_folder(dir.path()).await.unwrap();
+            assert_eq!((&*plugin.code, plugin.is_from_cache), (loaded, false));
+        };
+        check(&["new"], "new").await;
+        check(&["old", "new"], "new").await;
+        check(&["old", "older", "oldest"], "oldest").await;
+    }
+}

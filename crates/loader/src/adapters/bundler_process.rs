@@ -159,6 +159,6 @@ impl Drop for Running {
 }
 
 /// The last note is the deepest: the child tells only of what is deeper than all before.
-fn deepest(stderr: &str) -> Option<Problem> {
+fn deepest(stderr: &str) -> Option<Box<Problem>> {
     stderr.lines().rev().find_map(|line| serde_json::from_str(line.strip_prefix(NESTING_NOTE)?).ok())
 }

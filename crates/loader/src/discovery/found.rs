@@ -92,7 +92,7 @@ impl Found {
 /// Everything that was found.
 #[derive(Debug, Clone, Default)]
 pub struct Discovery {
-    /// One plugin a name, in the order of the places and by folder name within a place.
+    /// One plugin a name, in the order of the places.
     pub found: Vec<Found>,
     /// Entries that name nothing, folders without a plugin, places that can't be read.
     pub problems: Vec<Arc<LoadError>>,

@@ -6,4 +6,9 @@
 )]
 
 mod bundling;
+mod cache;
+mod discovery;
+mod loading;
 mod project;
+mod sdk;
+mod stores;

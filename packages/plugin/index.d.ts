@@ -1,0 +1,203 @@
+import type { Events } from './events.d.ts';
+
+export type * from './events.d.ts';
+
+/**
+ * A plugin: called once, when it starts, and gives what it adds. It is the module's default export or its only exported
+ * function.
+ */
+export type Plugin = (ctx: PluginContext) => Registrations | void | Promise<Registrations | void>;
+
+/** What a plugin adds. */
+export interface Registrations {
+  /** Tools for the model, made by `tool()`. */
+  tools?: Tool[];
+  /** Handlers of events; plugin.yml must list each of them. */
+  on?: EventHandlers;
+  /** Slash commands. */
+  commands?: Command[];
+  /** Ways to sign in to providers, by provider. */
+  auth?: { providers: Record<string, (config: Json) => AuthResult | Promise<AuthResult>> };
+  /** Called before the plugin goes. */
+  dispose?(): void | Promise<void>;
+}
+
+/** A handler of one event: what it returns is its answer. */
+export type EventHandler<Name extends keyof Events> = (
+  event: Events[Name]['payload'],
+  ctx: PluginContext,
+) => Events[Name]['answer'] | void | Promise<Events[Name]['answer'] | void>;
+
+export type EventHandlers = {
+  [Name in keyof Events]?: EventHandler<Name>;
+} & {
+  /** A `session.idle` whose reason is `completed`. */
+  'session.completed'?: EventHandler<'session.idle'>;
+};
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface AuthResult {
+  token: string;
+  /** When the token stops to work, in milliseconds since 1970. */
+  expiresAt?: number;
+}
+
+/** A tool as `tool()` takes it. */
+export interface ToolDefinition<Args = any> {
+  /** Up to 64 letters, digits, `_` and `-`, a letter first. */
+  name: string;
+  /** What it does and when to use it: the model chooses by it. */
+  description: string;
+  /** What it takes: JSON Schema of an object, or a schema of Zod 4.2+ or any library with Standard JSON Schema. */
+  schema?: Schema<Args>;
+  execute(args: Args, ctx: PluginContext): unknown;
+}
+
+/** A tool as `tool()` gives it: its schema is JSON Schema. */
+export interface Tool {
+  name: string;
+  description: string;
+  schema?: object;
+  execute(args: any, ctx: PluginContext): unknown;
+}
+
+/** JSON Schema, or an object of a schema library, from which the type of the arguments follows. */
+export type Schema<Args> =
+  | { readonly '~standard': { readonly types?: { readonly output: Args } | undefined } }
+  | { type: 'object'; properties?: Record<string, unknown>; required?: readonly string[]; [key: string]: unknown };
+
+export interface Command {
+  /** Without the slash: a lower-case letter, then letters, digits and `-`. */
+  name: string;
+  description: string;
+  execute(args: any, ctx: PluginContext): unknown;
+}
+
+/** Everything a plugin can do. What plugin.yml does not ask for, or the user did not grant, throws `MimirError`. */
+export interface PluginContext {
+  readonly fs: FileSystem;
+  readonly exec: Exec;
+  readonly storage: Storage;
+  readonly log: Log;
+  readonly session: Session;
+  /** The configuration without secrets; the plugin's own settings are in `options`. */
+  readonly config: { readonly options?: { readonly [key: string]: unknown }; readonly [key: string]: unknown };
+  readonly project: {
+    /** The nearest folder upwards with `.mimir/` or `.git`. */
+    readonly root: string;
+    /** Git's root of the working tree, if there is one. */
+    readonly worktree?: string;
+  };
+  readonly plugin: { readonly name: string; readonly version: string };
+  /** Whether the plugin was started anew after its process was lost: its memory is gone, its storage is not. */
+  readonly restarted: boolean;
+  /** Fires at the limit, or when the user interrupts. Only during a call. */
+  readonly signal: AbortSignal | undefined;
+  /** Shows the user a message. */
+  notify(message: string, level?: 'info' | 'warn' | 'error'): Promise<void>;
+}
+
+/** Files beneath the project's root; paths are relative to it. Needs `capabilities.filesystem`. */
+export interface FileSystem {
+  readFile(path: string, encoding?: 'utf8' | 'utf-8' | { encoding: 'utf8' }): Promise<string>;
+  readFile(path: string, encoding: null | 'bytes' | { encoding: null }): Promise<Uint8Array>;
+  writeFile(path: string, data: string | Uint8Array | ArrayBuffer): Promise<void>;
+  appendFile(path: string, data: string | Uint8Array | ArrayBuffer): Promise<void>;
+  exists(path: string): Promise<boolean>;
+  stat(path: string): Promise<Stat>;
+  /** The names in a folder. */
+  readdir(path: string): Promise<string[]>;
+  mkdir(path: string, options?: { recursive?: boolean }): Promise<void>;
+  ensureDir(path: string): Promise<void>;
+  remove(path: string, options?: { recursive?: boolean }): Promise<void>;
+  unlink(path: string): Promise<void>;
+  join(...parts: string[]): string;
+  resolve(...parts: string[]): string;
+  relative(from: string, to: string): string;
+  dirname(path: string): string;
+  basename(path: string, suffix?: string): string;
+  extname(path: string): string;
+}
+
+export interface Stat {
+  isFile: boolean;
+  isDirectory: boolean;
+  isSymlink: boolean;
+  /** Bytes. */
+  size: number;
+  /** When it was last changed, in milliseconds since 1970. */
+  mtimeMs: number;
+}
+
+/** Runs a program, without a shell. Needs `capabilities.exec`. An object goes to its standard input as JSON. */
+export interface Exec {
+  (command: string, args?: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+  (command: string, input: { readonly [key: string]: unknown }, options?: ExecOptions): Promise<ExecResult>;
+  execute: Exec;
+}
+
+export interface ExecOptions {
+  /** What the program reads from its standard input; anything but a string is written as JSON. */
+  input?: unknown;
+  /** The folder it runs in, relative to the project's root. */
+  cwd?: string;
+  /** Variables in addition to the few that every program gets. */
+  env?: Record<string, string>;
+  /** Milliseconds until it is ended. */
+  timeoutMs?: number;
+}
+
+export interface ExecResult {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A small store of the plugin's own in this project. It outlives the session, and is cleared at uninstall. */
+export interface Storage {
+  get<T = unknown>(key: string): Promise<T | undefined>;
+  set(key: string, value: unknown): Promise<void>;
+  delete(key: string): Promise<void>;
+  keys(): Promise<string[]>;
+  clear(): Promise<void>;
+}
+
+export interface Log {
+  debug(...values: unknown[]): void;
+  info(...values: unknown[]): void;
+  warn(...values: unknown[]): void;
+  error(...values: unknown[]): void;
+}
+
+/** The session of the event at hand. */
+export interface Session {
+  readonly id: string;
+  /** Fetched at first use, and the same during one event. */
+  messages(): Promise<any[]>;
+  metadata(): Promise<any>;
+}
+
+/** What a refused or failed call throws. */
+export interface MimirError extends Error {
+  readonly name: 'MimirError';
+  readonly code:
+    | 'CAPABILITY_DENIED'
+    | 'NOT_RECORDED'
+    | 'INVALID_ARGUMENT'
+    | 'NOT_FOUND'
+    | 'IO'
+    | 'TIMEOUT'
+    | 'LIMIT'
+    | 'UNSUPPORTED';
+  /** The capability that is missing, such as `filesystem.write`. */
+  readonly capability?: string;
+  /** What to do about it. */
+  readonly hint?: string;
+}
+
+/** Checks a tool's definition, turns its schema into JSON Schema and checks the arguments of each call by it. */
+export function tool<Args = any>(definition: ToolDefinition<Args>): Tool;
+
+/** Gives the plugin back; for JavaScript, where it carries the type. */
+export function definePlugin(plugin: Plugin): Plugin;
