@@ -19,6 +19,7 @@ const precompact: Plugin = async (ctx) => {
   return {
     on: {
       'file.modified': async ({ sessionId, path }) => {
+        if (path === '') return;
         const files = changed.get(sessionId) ?? new Set();
         changed.set(sessionId, files);
         files.delete(path);

@@ -8,6 +8,11 @@ export interface Memory {
 /** A part of a message, in the shapes that providers and recordings use. */
 interface Part {
   type?: string;
+  id?: unknown;
+  callId?: unknown;
+  tool_use_id?: unknown;
+  isError?: unknown;
+  is_error?: unknown;
   text?: unknown;
   name?: unknown;
   tool?: unknown;
@@ -25,12 +30,14 @@ export function remember(messages: readonly unknown[]): Memory {
   const todos = new Map<string, boolean>();
   const files = new Set<string>();
   const decisions = new Set<string>();
+  const failed = failedCalls(messages);
 
   for (const message of messages) {
     const { role, content } = (message ?? {}) as { role?: unknown; content?: unknown };
     for (const part of partsOf(content)) {
       const call = callOf(part);
       if (call) {
+        if (failed.has(call.id)) continue;
         for (const path of writtenPaths(call)) files.add(path);
         const list = (call.input as { todos?: unknown }).todos;
         if (Array.isArray(list)) {
@@ -64,16 +71,23 @@ function partsOf(content: unknown): Part[] {
 }
 
 /** A call of a tool: `{type: "toolCall", name, args}`; other recordings have `{type: "tool_use", name, input}`. */
-function callOf({ type, name, tool, input, args }: Part): { name: string; input: object } | undefined {
+function callOf({ type, id, name, tool, input, args }: Part): { id: unknown; name: string; input: object } | undefined {
   if (typeof type !== 'string' || !/^tool[_-]?(?:use|call)$/i.test(type)) return undefined;
   const given = input ?? args;
-  return { name: String(name ?? tool ?? ''), input: given !== null && typeof given === 'object' ? given : {} };
+  return { id, name: String(name ?? tool ?? ''), input: given !== null && typeof given === 'object' ? given : {} };
+}
+
+/** The ids of the calls that were blocked or failed. */
+function failedCalls(messages: readonly unknown[]): Set<unknown> {
+  const parts = messages.flatMap((message) => partsOf((message as { content?: unknown } | null)?.content));
+  const results = parts.filter(({ isError, is_error: snakeError }) => isError === true || snakeError === true);
+  return new Set(results.map(({ callId, tool_use_id: snakeId }) => callId ?? snakeId));
 }
 
 function writtenPaths({ name, input }: { name: string; input: object }): string[] {
   if (!WRITES.test(name)) return [];
   const { path, filePath, file_path: snakePath } = input as Record<string, unknown>;
-  return [path, filePath, snakePath].filter((value): value is string => typeof value === 'string');
+  return [path, filePath, snakePath].filter((value): value is string => typeof value === 'string' && value !== '');
 }
 
 function addTodo(todos: Map<string, boolean>, item: unknown): void {
