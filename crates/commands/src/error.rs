@@ -42,6 +42,13 @@ pub enum StoreError {
         /// Names that there are, to suggest the nearest.
         known: Vec<String>,
     },
+    /// No event has this name.
+    NoEvent {
+        /// The name that was asked for.
+        name: String,
+        /// Names that there are, to suggest the nearest.
+        known: Vec<String>,
+    },
     /// The company's policy, or another rule that this user can't change here, says no.
     Refused {
         /// What was refused and by what.
@@ -66,6 +73,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound { name, .. } => write!(f, "there is no plugin `{}`", printable(name)),
+            Self::NoEvent { name, .. } => write!(f, "there is no event `{}`", printable(name)),
             Self::Refused { message, .. } | Self::Failed { message, .. } => f.write_str(&printable(message)),
             Self::Wrong(problem) => problem.fmt(f),
         }
@@ -111,7 +119,10 @@ impl CommandError {
 impl Diagnostic for CommandError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         match self {
-            Self::Store(StoreError::NotFound { name, known }) => Some(Box::new(nearest(name, known))),
+            Self::Store(StoreError::NotFound { name, known }) => {
+                Some(Box::new(nearest(name, known, "mimir plugin list")))
+            }
+            Self::Store(StoreError::NoEvent { name, known }) => Some(Box::new(nearest(name, known, "mimir events"))),
             Self::Store(StoreError::Refused { hint, .. } | StoreError::Failed { hint, .. }) => {
                 hint.as_deref().map(|hint| Box::new(printable(hint)) as _)
             }
@@ -128,6 +139,13 @@ impl Diagnostic for CommandError {
         }
     }
 
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        match self {
+            Self::Store(StoreError::Wrong(problem)) => problem.related(),
+            _ => None,
+        }
+    }
+
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         match self {
             Self::Store(StoreError::Wrong(problem)) => problem.labels(),
@@ -139,7 +157,7 @@ impl Diagnostic for CommandError {
 /// How alike two names must be to suggest one for the other, from 0 to 1.
 const ALIKE: f64 = 0.6;
 
-fn nearest(name: &str, known: &[String]) -> String {
+fn nearest(name: &str, known: &[String], all: &str) -> String {
     let best = known
         .iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
@@ -147,6 +165,6 @@ fn nearest(name: &str, known: &[String]) -> String {
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match best {
         Some((_, candidate)) => format!("did you mean `{}`?", printable(candidate)),
-        None => "`mimir plugin list` shows those that there are".to_owned(),
+        None => format!("`{all}` shows those that there are"),
     }
 }

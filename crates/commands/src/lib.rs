@@ -35,7 +35,7 @@ pub use model::{
 pub use ports::{Person, PluginStore};
 pub use problem::{Problem, Severity};
 pub use run::{Screen, run};
-pub use table::{Align, Cell, Column, Fit, Table};
+pub use table::{Align, Cell, Column, Fit, Table, wrap};
 pub use text::{display_width, json_text, printable, printable_block};
 pub use theme::Theme;
 pub use wording::{Ask, asks, short};

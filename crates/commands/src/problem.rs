@@ -31,6 +31,8 @@ pub struct Problem {
     source: Option<NamedSource<String>>,
     #[serde(skip)]
     span: Option<Range<usize>>,
+    #[serde(skip)]
+    others: Vec<Problem>,
 }
 
 /// Whether a problem keeps a plugin from loading.
@@ -55,7 +57,15 @@ impl Problem {
             hint: None,
             source: None,
             span: None,
+            others: Vec::new(),
         }
+    }
+
+    /// Adds what else is wrong, to be shown with it.
+    #[must_use]
+    pub fn with_others(mut self, others: Vec<Self>) -> Self {
+        self.others = others;
+        self
     }
 
     /// Says what to do.
@@ -145,6 +155,7 @@ impl Clone for Problem {
             hint: self.hint.clone(),
             source,
             span: self.span.clone(),
+            others: self.others.clone(),
         }
     }
 }
@@ -190,5 +201,11 @@ impl Diagnostic for Problem {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.span.clone()?;
         Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
+    }
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        if self.others.is_empty() {
+            return None;
+        }
+        Some(Box::new(self.others.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }

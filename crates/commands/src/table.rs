@@ -173,7 +173,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 }
 
 /// The text in lines of at most `width` columns, broken at spaces where there are any.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();

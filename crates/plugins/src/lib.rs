@@ -1,3 +1,59 @@
-//! The plugin system, wired together.
+//! The plugin system, wired together: what the rest of Mimir, and whoever embeds it, uses.
+//!
+//! The slices know nothing of each other. Here each one's ports are implemented over the others (`adapters`), what the
+//! configuration enables is loaded and subscribed (`start`), and [`Plugins`] is the handle to all of it:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), mimir_plugins::PluginsError> {
+//! use mimir_plugins::{EventName, Outcome, Plugins};
+//!
+//! let plugins = Plugins::builder().project(".").on_report(|report| eprintln!("{report}")).build().await?;
+//! let payload = r#"{"timestamp": 0, "sessionId": "s", "tool": "bash", "args": {"command": "ls"}, "callId": "c"}"#;
+//! let emission = plugins.emit(EventName::ToolExecuteBefore, payload).await?;
+//! if emission.outcome == Outcome::Blocked {
+//!     println!("blocked: {}", emission.reason.unwrap_or_default());
+//! }
+//! plugins.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The program that embeds it calls [`main_if_requested`] first in its `main`, since it is started again as the sandbox
+//! process and as the bundler.
 
 #![forbid(unsafe_code)]
+
+mod adapters;
+mod builder;
+mod context;
+mod error;
+mod plugins;
+mod report;
+mod start;
+mod surroundings;
+mod trace;
+
+pub use adapters::plugin_store::Store;
+pub use builder::{PluginsBuilder, Prepared};
+pub use error::PluginsError;
+pub use mimir_api::{ApiError, Effects, ErrorCode, RecordedCall, Recording, SessionInfo, SessionView};
+pub use mimir_commands::{Problem, Severity};
+pub use mimir_hooks::Hooks;
+pub use mimir_registry::{
+    AnswerRecord, Background, Delivery, Emission, Envelope, Outcome, PluginRecord, Reply, Subscriber, Subscription,
+    SubscriptionId, subscriber_fn,
+};
+pub use mimir_sandbox::{Placement, SandboxStats};
+pub use mimir_shared_config::{EventName, PluginId};
+pub use mimir_shared_platform::Level;
+pub use mimir_shared_providers::Message;
+pub use plugins::Plugins;
+pub use report::{Report, ReportKind};
+pub use trace::{Change, Traced};
+
+/// Turns this process into the sandbox process or the bundler if it was started as one, and does not come back then. Must
+/// be the first thing that `main` does: no thread may exist yet.
+pub fn main_if_requested() {
+    mimir_sandbox::sandbox_main_if_requested();
+    mimir_loader::bundler_main_if_requested();
+}

@@ -1,0 +1,12 @@
+use mimir_shared_platform::{AuditLog, AuditRecord, PlatformError};
+
+/// The audit log of a run that leaves no traces.
+pub(crate) struct NoAudit;
+
+impl AuditLog for NoAudit {
+    fn record(&self, _record: AuditRecord) {}
+
+    fn flush(&self) -> Result<(), PlatformError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mimir_api::{
+    ApiLimits, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Origin, PluginContext, PluginProfile,
+};
+use mimir_registry::EventBus;
+use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls};
+use mimir_shared_config::{PluginId, PluginIdentity};
+use mimir_shared_platform::{AuditLog, Clock, HostProcesses, ReqwestClient, SystemClock};
+use parking_lot::RwLock;
+use serde_json::Map;
+
+use super::audit::NoAudit;
+use super::event_sink::BusEvents;
+use super::gate::ControlGate;
+use super::log_sink::ReportedLogs;
+use super::notifier::ReportedNotices;
+use super::session_view::NoSessions;
+use crate::PluginsError;
+use crate::builder::Prepared;
+use crate::report::{Report, Reports};
+
+/// The sandbox's [`HostCalls`] over the [`PluginContext`].
+pub(crate) struct ContextCalls {
+    context: PluginContext,
+    /// Who each plugin is. A plugin that is not in here has no host.
+    profiles: RwLock<HashMap<PluginId, Arc<PluginProfile>>>,
+    reports: Reports,
+}
+
+impl ContextCalls {
+    pub(crate) fn new(
+        prepared: &Prepared,
+        control: &Arc<CapabilityControl>,
+        bus: &EventBus,
+        reports: &Reports,
+        audit: Option<Arc<dyn AuditLog>>,
+    ) -> Result<Self, PluginsError> {
+        let Prepared { settings, surroundings, files, .. } = prepared;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let environment = surroundings.environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let ports = ContextPorts {
+            gate: Arc::new(ControlGate(Arc::clone(control))),
+            files: Arc::clone(files),
+            processes: Arc::new(HostProcesses::new(environment)),
+            http: Arc::new(ReqwestClient::new()),
+            clock: Arc::clone(&clock),
+            notifier: Arc::new(ReportedNotices(reports.clone())),
+            audit: audit.unwrap_or_else(|| Arc::new(NoAudit)),
+            sessions: settings.sessions.clone().unwrap_or_else(|| Arc::new(NoSessions)),
+            events: Arc::new(BusEvents { bus: bus.clone(), clock }),
+            logs: Arc::new(ReportedLogs(reports.clone())),
+        };
+        let settings = ContextSettings {
+            project_root: surroundings.places.project.clone(),
+            storage: surroundings.places.home.join("storage"),
+            limits: ApiLimits::default(),
+            effects: settings.effects.clone(),
+        };
+        let context = PluginContext::new(ports, settings).map_err(PluginsError::Context)?;
+        Ok(Self { context, profiles: RwLock::default(), reports: reports.clone() })
+    }
+
+    /// Lets a plugin make host calls from now on.
+    pub(crate) fn admit(&self, id: PluginId, identity: PluginIdentity) {
+        self.profiles.write().insert(id.clone(), Arc::new(PluginProfile { id, identity }));
+    }
+
+    fn profile(&self, plugin: &PluginId) -> Option<Arc<PluginProfile>> {
+        self.profiles.read().get(plugin).cloned()
+    }
+}
+
+#[async_trait]
+impl HostCalls for ContextCalls {
+    async fn call(&self, call: HostCall) -> Result<String, HostCallError> {
+        let HostCall { plugin, origin, op, args } = call;
+        let Some(plugin) = self.profile(&plugin) else { return Err(unknown(&plugin)) };
+        let request = HostRequest { plugin, origin: origin_of(origin), op: &op, args: &args };
+        match self.context.call(request).await {
+            Ok(value) => Ok(value.to_string()),
+            Err(error) => Err(HostCallError {
+                code: error.code.as_str().to_owned(),
+                message: error.message,
+                capability: error.capability,
+                hint: error.hint,
+            }),
+        }
+    }
+
+    fn log(&self, line: mimir_sandbox::LogLine) {
+        let Some(profile) = self.profile(&line.plugin) else { return };
+        let level = match line.level {
+            "debug" => LogLevel::Debug,
+            "warn" => LogLevel::Warn,
+            "error" => LogLevel::Error,
+            _ => LogLevel::Info,
+        };
+        let origin = origin_of(line.origin);
+        self.context.log(&profile, &origin, LogLine { level, message: line.message, fields: Map::new() });
+    }
+
+    fn failed(&self, plugin: &PluginId, failure: &CallFailure) {
+        self.reports.push(Report::failed_unasked(plugin, failure));
+    }
+}
+
+fn origin_of(origin: Option<CallOrigin>) -> Origin {
+    let Some(CallOrigin { chain, session_id }) = origin else { return Origin::default() };
+    Origin { chain, session_id: (!session_id.is_empty()).then_some(session_id) }
+}
+
+fn unknown(plugin: &PluginId) -> HostCallError {
+    HostCallError {
+        code: "UNSUPPORTED".to_owned(),
+        message: format!("`{plugin}` is not loaded"),
+        capability: None,
+        hint: None,
+    }
+}

@@ -1,0 +1,222 @@
+//! The command line's [`PluginStore`] over the loader and the configuration's files.
+
+mod switch;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mimir_commands::{
+    GrantView, PluginInfo, PluginStore, PluginSummary, Severity, StoreError, Switched, TrustView, Validation,
+};
+use mimir_loader::{Discovery, Found, GrantState, LoadError, LoadedPlugin, PluginLoader};
+use mimir_shared_config::{Config, Decision, LimitSettings, widened, widened_limits};
+use mimir_shared_platform::{FileKind, FileSystem};
+use tokio::task::JoinSet;
+
+use super::problems::{load_error, problem, problems_of};
+use crate::builder::Prepared;
+use crate::surroundings::Surroundings;
+use crate::{PluginsBuilder, PluginsError};
+
+/// A plugin's manifest.
+const MANIFEST: &str = "plugin.yml";
+
+/// The plugins of this user in this project, for `mimir plugin …`.
+pub struct Store {
+    surroundings: Surroundings,
+    config: Config,
+    loader: PluginLoader,
+    files: Arc<dyn FileSystem>,
+    helper: Option<PathBuf>,
+}
+
+/// A plugin that was found, and what came of loading it if it was tried.
+struct Examined {
+    found: Found,
+    loaded: Option<Result<LoadedPlugin, LoadError>>,
+}
+
+impl PluginsBuilder {
+    /// What `mimir plugin …` works on. Nothing is loaded yet.
+    ///
+    /// # Errors
+    /// If the configuration is wrong or can't be read.
+    pub fn store(self) -> Result<Store, PluginsError> {
+        // Nothing runs, so V8 is not wanted either
+        let Prepared { settings, surroundings, config, loader, files } = self.without_plugins(true).prepare()?;
+        Ok(Store { surroundings, config, loader, files, helper: settings.helper })
+    }
+}
+
+impl Store {
+    async fn discover(&self) -> Result<Discovery, StoreError> {
+        self.loader.discover().await.map_err(load_error)
+    }
+
+    /// The plugin of this name, or whose package has it.
+    async fn find(&self, name: &str) -> Result<Found, StoreError> {
+        let found = self.discover().await?.found;
+        let known = found.iter().map(|found| found.id.as_str().to_owned()).collect();
+        let meant = found.into_iter().find(|found| found.id.as_str() == name || found.package == name);
+        meant.ok_or_else(|| StoreError::NotFound { name: name.to_owned(), known })
+    }
+
+    async fn load(&self, found: &Found) -> Result<LoadedPlugin, StoreError> {
+        self.loader.load(found).await.map_err(|error| {
+            let mut problems = problems_of(self.files.as_ref(), &found.dir, &error).into_iter();
+            match problems.next() {
+                Some(first) => StoreError::Wrong(Box::new(first.with_others(problems.collect()))),
+                None => load_error(error),
+            }
+        })
+    }
+
+    /// Loads what is enabled, to see whether it would run. What is not is left alone: its code is nobody's business yet.
+    async fn examine(&self, found: Vec<Found>) -> Vec<Examined> {
+        let mut examined: Vec<_> = found.into_iter().map(|found| Examined { found, loaded: None }).collect();
+        let mut loading = JoinSet::new();
+        for (index, plugin) in examined.iter().enumerate().filter(|(_, plugin)| plugin.found.is_enabled()) {
+            let (loader, found) = (self.loader.clone(), plugin.found.clone());
+            loading.spawn(async move { (index, loader.load(&found).await) });
+        }
+        for (index, loaded) in loading.join_all().await {
+            examined[index].loaded = Some(loaded);
+        }
+        examined
+    }
+
+    /// The folders of plugins that `path` names.
+    fn folders(&self, path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        let path = self.surroundings.current_dir.join(path);
+        let has_manifest = |dir: &Path| self.files.exists(&dir.join(MANIFEST));
+        if has_manifest(&path) {
+            return Ok(vec![path]);
+        }
+        let entries = self.files.read_dir(&path).unwrap_or_default().into_iter();
+        let folders = entries.filter(|entry| entry.kind != FileKind::File).map(|entry| path.join(entry.name));
+        let folders: Vec<_> = folders.filter(|dir| has_manifest(dir)).collect();
+        if folders.is_empty() {
+            return Err(load_error(LoadError::NoPluginHere { dir: path }));
+        }
+        Ok(folders)
+    }
+
+    fn validation(&self, dir: &Path, result: &Result<LoadedPlugin, LoadError>) -> Validation {
+        match result {
+            Ok(plugin) => {
+                let warnings = plugin.warnings.iter();
+                let problems = warnings.map(|warning| problem(self.files.as_ref(), dir, Severity::Warning, warning));
+                let id = plugin.id.to_string();
+                Validation { id, path: dir.to_owned(), valid: true, problems: problems.collect() }
+            }
+            Err(error) => {
+                let id = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let problems = problems_of(self.files.as_ref(), dir, error);
+                Validation { id, path: dir.to_owned(), valid: false, problems }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl PluginStore for Store {
+    async fn list(&self) -> Result<Vec<PluginSummary>, StoreError> {
+        let mut found = self.discover().await?.found;
+        found.sort_by_cached_key(|found| (found.position.unwrap_or(usize::MAX), found.id.clone()));
+        let examined = self.examine(found).await;
+        Ok(examined.iter().map(|plugin| self.summary(plugin)).collect())
+    }
+
+    async fn info(&self, name: &str) -> Result<PluginInfo, StoreError> {
+        let found = self.find(name).await?;
+        let loaded = Some(self.loader.load(&found).await);
+        Ok(self.info_of(&Examined { found, loaded }))
+    }
+
+    async fn switch(&self, name: &str, enabled: bool, global: bool) -> Result<Switched, StoreError> {
+        if enabled { self.enable(name, global).await } else { self.disable(name, global).await }
+    }
+
+    async fn validate<'a>(&self, path: Option<&'a Path>) -> Result<Vec<Validation>, StoreError> {
+        let mut validations = Vec::new();
+        match path {
+            Some(path) => {
+                for dir in self.folders(path)? {
+                    let result = self.loader.load_folder(&dir).await;
+                    validations.push(self.validation(&dir, &result));
+                }
+            }
+            None => {
+                for found in self.discover().await?.found {
+                    let result = self.loader.load(&found).await;
+                    validations.push(self.validation(&found.dir, &result));
+                }
+            }
+        }
+        Ok(validations)
+    }
+
+    async fn trust(&self, trusted: bool) -> Result<TrustView, StoreError> {
+        let (store, project) = (self.loader.trust(), self.surroundings.places.project.clone());
+        let was_trusted = store.is_trusted(&project).map_err(load_error)?;
+        if trusted {
+            store.trust(&project).map_err(load_error)?;
+        } else {
+            store.distrust(&project).map_err(load_error)?;
+        }
+        Ok(TrustView { project, trusted, changed: trusted != was_trusted })
+    }
+
+    async fn requested(&self, name: &str) -> Result<GrantView, StoreError> {
+        let found = self.find(name).await?;
+        if let Decision::Blocked(origin) | Decision::NotAllowed(origin) = &found.decision {
+            let message = format!("`{}` may not run: {origin} says so", found.id);
+            return Err(StoreError::Refused { message, hint: None });
+        }
+        let LoadedPlugin { id, identity, manifest, .. } = self.load(&found).await?;
+        let grants = self.loader.grants();
+        let state = grants.state(&identity, &manifest).map_err(load_error)?;
+        let all = grants.all().map_err(load_error)?;
+        let is_same = |held: &&mimir_shared_config::Grant| {
+            held.identity.source == identity.source && held.identity.package == identity.package
+        };
+        let policy = self.config.teams.capabilities.as_ref();
+        let withheld = policy.map(|policy| widened(&manifest.capabilities, policy)).unwrap_or_default();
+        Ok(GrantView {
+            id: id.to_string(),
+            version: manifest.version.clone(),
+            source: view::source(found.place),
+            path: found.dir,
+            hash: identity.hash.as_str().to_owned(),
+            requested: manifest.capabilities.clone(),
+            limits: widened_limits(&manifest.limits, &LimitSettings::default()),
+            before: all.iter().rfind(is_same).map(|grant| grant.capabilities.clone()),
+            granted: matches!(state, GrantState::Granted { .. }),
+            withheld: withheld
+                .into_iter()
+                .map(|line| format!("the company's policy keeps it from this: {line}"))
+                .collect(),
+        })
+    }
+
+    async fn grant(&self, shown: &GrantView) -> Result<(), StoreError> {
+        let found = self.find(&shown.id).await?;
+        let LoadedPlugin { identity, manifest, .. } = self.load(&found).await?;
+        if identity.hash.as_str() != shown.hash {
+            return Err(StoreError::Failed {
+                message: format!("`{}` has changed while you read what it asks for", shown.id),
+                hint: Some(format!("look again: `mimir plugin grant {}`", shown.id)),
+                source: None,
+            });
+        }
+        self.loader.grants().grant(&identity, &manifest).map_err(load_error)?;
+        Ok(())
+    }
+
+    async fn revoke(&self, name: &str) -> Result<bool, StoreError> {
+        let found = self.find(name).await?;
+        self.loader.grants().revoke(&found.source(), &found.package).map_err(load_error)
+    }
+}

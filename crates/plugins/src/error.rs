@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+
+use mimir_api::ApiError;
+use mimir_loader::LoadError;
+use mimir_registry::RegistryError;
+use mimir_shared_config::{ConfigError, EventName};
+use mimir_shared_platform::PlatformError;
+use thiserror::Error;
+
+/// Why the plugin system could not do what was asked. What is wrong with a single plugin is a [`Report`](crate::Report).
+#[derive(Debug, Error)]
+pub enum PluginsError {
+    /// The configuration is wrong. Its files hold the places.
+    #[error("the configuration is wrong")]
+    Configuration(#[source] ConfigError),
+    /// A configuration file is there and can't be read.
+    #[error("the configuration can't be read")]
+    Unreadable(#[source] PlatformError),
+    /// Nobody knows where Mimir's own folder is.
+    #[error("there is no home folder to keep plugins, grants and trust in")]
+    NoHome,
+    /// The project's folder does not exist.
+    #[error("there is no folder {}", path.display())]
+    NoProject {
+        /// The folder as it was given.
+        path: PathBuf,
+    },
+    /// What Mimir keeps about plugins can't be read or written.
+    #[error(transparent)]
+    Loader(LoadError),
+    /// The project's folder can't be opened for the plugins.
+    #[error("the project's folder can't be opened: {0}")]
+    Context(ApiError),
+    /// The registry refused.
+    #[error("the registry refused")]
+    Registry(#[source] RegistryError),
+    /// The payload of an event is no JSON object.
+    #[error("the payload of `{event}` is no JSON object")]
+    Payload {
+        /// The event.
+        event: EventName,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl PluginsError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Configuration(error) => error.help().map(str::to_owned),
+            Self::Unreadable(_) => Some("check the file's permissions".to_owned()),
+            Self::NoHome => Some("set HOME, or MIMIR_HOME to a folder of Mimir's own".to_owned()),
+            Self::NoProject { .. } => Some("name a folder that exists".to_owned()),
+            Self::Loader(error) => Some(error.hint()),
+            Self::Context(error) => error.hint.clone(),
+            Self::Registry(_) | Self::Payload { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mimir_hooks::Hooks;
+use mimir_loader::{LoadedPlugin, PluginLoader};
+use mimir_registry::{
+    Background, Emission, Envelope, EventBus, PluginRecord, PluginRegistry, Subscriber, Subscription, SubscriptionId,
+};
+use mimir_sandbox::{CapabilityControl, PluginHandle, PluginSandbox, SandboxStats};
+use mimir_shared_config::{Config, EventName, PluginId};
+use mimir_shared_platform::AuditLog;
+use serde::Deserialize;
+
+use crate::adapters::emit::BusEmit;
+use crate::report::{Report, Reports};
+use crate::trace::{self, Traced};
+use crate::{PluginsBuilder, PluginsError};
+
+/// The plugin system of one run: plugins are loaded and subscribed, and start at their first event.
+///
+/// A clone is another handle to the same system. When the last one goes, so do the sandbox processes;
+/// [`Plugins::shutdown`] lets plugins finish first.
+#[derive(Clone)]
+pub struct Plugins(pub(crate) Arc<System>);
+
+pub(crate) struct System {
+    pub(crate) bus: EventBus,
+    pub(crate) registry: Arc<PluginRegistry>,
+    pub(crate) sandbox: PluginSandbox,
+    pub(crate) control: Arc<CapabilityControl>,
+    pub(crate) running: HashMap<PluginId, (Arc<LoadedPlugin>, PluginHandle)>,
+    pub(crate) order: Vec<PluginId>,
+    pub(crate) loader: PluginLoader,
+    pub(crate) config: Config,
+    pub(crate) reports: Reports,
+    pub(crate) audit: Option<Arc<dyn AuditLog>>,
+}
+
+/// What the bus must know of a payload.
+#[derive(Deserialize)]
+struct Addressed<'a> {
+    #[serde(rename = "sessionId", default, borrow)]
+    session_id: Option<Cow<'a, str>>,
+}
+
+impl Plugins {
+    /// Sets up a plugin system.
+    pub fn builder() -> PluginsBuilder {
+        PluginsBuilder::default()
+    }
+
+    /// Delivers an event with this payload, a JSON object as text, and waits for what the plugins answer.
+    ///
+    /// # Errors
+    /// If the payload is no JSON object.
+    pub async fn emit(&self, event: EventName, payload: impl Into<Arc<str>>) -> Result<Emission, PluginsError> {
+        let envelope = envelope(event, payload.into())?;
+        Ok(self.0.bus.emit(envelope).await)
+    }
+
+    /// Like [`Plugins::emit`], and tells each plugin's own part in it.
+    ///
+    /// # Errors
+    /// If the payload is no JSON object.
+    pub async fn emit_traced(&self, event: EventName, payload: impl Into<Arc<str>>) -> Result<Traced, PluginsError> {
+        let envelope = envelope(event, payload.into())?;
+        Ok(trace::watch(self.0.bus.emit(envelope)).await)
+    }
+
+    /// Delivers an event in the background, to each plugin in the order of emission. What is given back may be awaited.
+    ///
+    /// # Errors
+    /// If the payload is no JSON object.
+    pub fn emit_background(&self, event: EventName, payload: impl Into<Arc<str>>) -> Result<Background, PluginsError> {
+        let envelope = envelope(event, payload.into())?;
+        Ok(self.0.bus.emit_background(envelope))
+    }
+
+    /// The typed way to raise events, for the agent's features.
+    pub fn hooks(&self) -> Hooks {
+        Hooks::new(Arc::new(BusEmit(self.0.bus.clone())))
+    }
+
+    /// Delivers events to Rust code as well.
+    pub fn subscribe(&self, subscription: Subscription, subscriber: Arc<dyn Subscriber>) -> SubscriptionId {
+        self.0.bus.subscribe(subscription, subscriber)
+    }
+
+    /// Ends a subscription of Rust code. Tells whether there was one.
+    pub fn unsubscribe(&self, id: SubscriptionId) -> bool {
+        self.0.bus.unsubscribe(id)
+    }
+
+    /// The plugins that are loaded and may run, in the order in which they are asked.
+    pub fn running(&self) -> &[PluginId] {
+        &self.0.order
+    }
+
+    /// Every plugin that is loaded, and its state.
+    pub fn list(&self) -> Vec<PluginRecord> {
+        self.0.registry.list()
+    }
+
+    /// What the layers of configuration came to.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// What finds and bundles plugins, and keeps grants and trust.
+    pub fn loader(&self) -> &PluginLoader {
+        &self.0.loader
+    }
+
+    /// The last few hundred things that the user should know, without what plugins log for information.
+    pub fn reports(&self) -> Vec<Report> {
+        self.0.reports.all()
+    }
+
+    /// What runs right now.
+    pub async fn stats(&self) -> SandboxStats {
+        self.0.sandbox.stats().await
+    }
+
+    /// Ends a quarantine, or makes a plugin active again that was switched off in this run.
+    ///
+    /// # Errors
+    /// If it is not loaded, or its state can't be kept.
+    pub async fn enable(&self, plugin: &PluginId) -> Result<(), PluginsError> {
+        self.0.registry.enable(plugin).await.map_err(PluginsError::Registry)
+    }
+
+    /// Switches a plugin off for this run: its isolate goes, and what it was granted with it.
+    ///
+    /// # Errors
+    /// If it is not loaded.
+    pub async fn disable(&self, plugin: &PluginId) -> Result<(), PluginsError> {
+        self.0.registry.disable(plugin).map_err(PluginsError::Registry)?;
+        if let Some((_, handle)) = self.0.running.get(plugin) {
+            handle.dispose().await;
+        }
+        self.0.control.revoke(plugin);
+        Ok(())
+    }
+
+    /// Tells whoever has an event at hand that the user interrupted.
+    pub fn interrupt(&self) {
+        self.0.bus.interrupt();
+    }
+
+    /// Waits until no background event is under way.
+    pub async fn drain(&self) {
+        self.0.bus.drain().await;
+    }
+
+    /// Delivers what is under way, disposes of all plugins, ends the sandbox processes, and writes the audit log.
+    pub async fn shutdown(&self) {
+        self.drain().await;
+        for (_, handle) in self.0.running.values().filter(|(_, handle)| handle.pid().is_some()) {
+            handle.dispose().await;
+        }
+        self.stop();
+    }
+
+    /// Ends the sandbox processes at once. Calls under way are answered as lost.
+    pub fn stop(&self) {
+        self.0.sandbox.shutdown();
+        if let Some(audit) = &self.0.audit
+            && let Err(error) = audit.flush()
+        {
+            self.0.reports.push(Report::audit_lost(&error));
+        }
+    }
+}
+
+fn envelope(event: EventName, payload: Arc<str>) -> Result<Envelope, PluginsError> {
+    let invalid = |source| PluginsError::Payload { event, source };
+    if !payload.trim_start().starts_with('{') {
+        return Err(invalid(serde::de::Error::custom("it starts with no `{`")));
+    }
+    let session_id: Arc<str> = match serde_json::from_str::<Addressed<'_>>(&payload) {
+        Ok(addressed) => addressed.session_id.unwrap_or_default().into(),
+        // A session id of another type is unusual data, and no reason not to show the event to the plugins
+        Err(error) if error.is_data() => Arc::default(),
+        Err(error) => return Err(invalid(error)),
+    };
+    Ok(Envelope::new(event, payload, session_id))
+}

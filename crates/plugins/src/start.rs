@@ -1,0 +1,239 @@
+//! From the configuration to subscribed plugins: which of them may run, with what, and in which order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mimir_loader::{Discovery, Found, GrantState, LoadError, LoadedPlugin};
+use mimir_registry::{
+    EventBus, Failure, FailureKey, FailureKind, InMemoryStates, PluginRegistry, PluginState, Rank, Registration,
+    StateStore, Subscription, subscriber_fn,
+};
+use mimir_sandbox::{CapabilityControl, PluginHandle, PluginImage, PluginSandbox, SandboxOptions};
+use mimir_shared_config::{Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, effective};
+use mimir_shared_platform::{AuditLog, Clock, FileAuditLog, Level, SystemClock};
+use tokio::task::JoinSet;
+
+use crate::adapters::code_cache::CompiledCode;
+use crate::adapters::host_calls::ContextCalls;
+use crate::adapters::policy::EventPolicy;
+use crate::adapters::reporter::BusReporter;
+use crate::adapters::state_store::{LoaderStates, Shared};
+use crate::adapters::subscriber::SandboxedPlugin;
+use crate::builder::Prepared;
+use crate::context::context_of;
+use crate::plugins::System;
+use crate::report::{Report, Reports};
+use crate::{Plugins, PluginsError};
+
+/// How much longer the bus waits for a plugin than the plugin's own limits let it take: who enforces those must have
+/// the time to say so.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A plugin that is enabled, loaded or not.
+struct Enabled {
+    found: Found,
+    loaded: Result<Arc<LoadedPlugin>, LoadError>,
+}
+
+/// What all plugins share while they are started.
+struct Starting<'a> {
+    prepared: &'a Prepared,
+    reports: Reports,
+    bus: EventBus,
+    registry: Arc<PluginRegistry>,
+    policy: Arc<EventPolicy>,
+    control: Arc<CapabilityControl>,
+    states: Arc<LoaderStates>,
+    sandbox: PluginSandbox,
+    calls: Arc<ContextCalls>,
+    running: HashMap<PluginId, (Arc<LoadedPlugin>, PluginHandle)>,
+    order: Vec<PluginId>,
+}
+
+pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsError> {
+    let reports = Reports::new(prepared.settings.on_report.take());
+    for notice in &prepared.config.notices {
+        reports.push(Report::configuration(notice));
+    }
+    let enabled = if prepared.settings.without_plugins { Vec::new() } else { load(&prepared, &reports).await? };
+
+    let home = &prepared.surroundings.places.home;
+    let audit = (!prepared.settings.leaves_no_traces).then(|| {
+        let log = FileAuditLog::new(&home.join("audit"), Arc::new(SystemClock));
+        Arc::new(log) as Arc<dyn AuditLog>
+    });
+    let states = Arc::new(LoaderStates::new(prepared.loader.state().clone()));
+    let state_store: Arc<dyn StateStore> = match prepared.settings.leaves_no_traces {
+        true => Arc::new(InMemoryStates::default()),
+        false => Arc::new(Shared(Arc::clone(&states))),
+    };
+    let reporter = Arc::new(BusReporter { reports: reports.clone(), audit: audit.clone() });
+    let registry = Arc::new(PluginRegistry::new(state_store, reporter.clone()));
+    let policy = Arc::new(EventPolicy::default());
+    let bus = EventBus::new(policy.clone(), Arc::clone(&registry), reporter);
+    let control = Arc::new(CapabilityControl::new(prepared.surroundings.places.project.clone()));
+    let calls = Arc::new(ContextCalls::new(&prepared, &control, &bus, &reports, audit.clone())?);
+    let options = SandboxOptions { placement: prepared.placement(), ..SandboxOptions::default() };
+    let code_caches = Arc::new(CompiledCode(prepared.loader.cache().clone()));
+    let sandbox = PluginSandbox::new(options, calls.clone(), Some(code_caches));
+
+    let mut starting = Starting {
+        prepared: &prepared,
+        reports,
+        bus,
+        registry,
+        policy,
+        control,
+        states,
+        sandbox,
+        calls,
+        running: HashMap::new(),
+        order: Vec::new(),
+    };
+    for Enabled { found, loaded } in enabled {
+        match loaded {
+            Ok(plugin) => starting.add(&found, plugin).await?,
+            Err(error) => starting.failed(&found, &error).await?,
+        }
+    }
+    let Starting { reports, bus, registry, control, sandbox, running, order, .. } = starting;
+    let Prepared { loader, config, .. } = prepared;
+    Ok(Plugins(Arc::new(System { bus, registry, sandbox, control, running, order, loader, config, reports, audit })))
+}
+
+/// Finds the plugins and loads those that are enabled, in the order of the configuration, then by name.
+async fn load(prepared: &Prepared, reports: &Reports) -> Result<Vec<Enabled>, PluginsError> {
+    let Discovery { found, problems } = prepared.loader.discover().await.map_err(PluginsError::Loader)?;
+    for problem in &problems {
+        reports.push(Report::not_loaded(None, problem));
+    }
+    let mut loading = JoinSet::new();
+    for found in found.into_iter().filter(Found::is_enabled) {
+        let loader = prepared.loader.clone();
+        loading.spawn(async move {
+            let loaded = loader.load(&found).await.map(Arc::new);
+            Enabled { found, loaded }
+        });
+    }
+    let mut enabled: Vec<_> = loading.join_all().await;
+    enabled.sort_by_cached_key(|Enabled { found, .. }| (found.position.unwrap_or(usize::MAX), found.id.clone()));
+    Ok(enabled)
+}
+
+impl Starting<'_> {
+    /// Lets a plugin run, or says why not.
+    async fn add(&mut self, found: &Found, plugin: Arc<LoadedPlugin>) -> Result<(), PluginsError> {
+        for warning in &plugin.warnings {
+            self.reports.push(Report::warning(&plugin.id, warning));
+        }
+        let grant = match self.grant(&plugin) {
+            Ok(grant) => grant,
+            Err(report) => {
+                let reason = report.message.clone();
+                self.reports.push(report);
+                // Whoever was granted something guards something: it does not stop doing so by asking for more.
+                let was_granted = matches!(&plugin.grant, GrantState::NeedsGrant { granted_before: Some(_), .. });
+                if was_granted || matches!(found.decision, Decision::Required(_)) {
+                    self.hold(found, &plugin.manifest, reason).await?;
+                }
+                return Ok(());
+            }
+        };
+        let config = &self.prepared.config;
+        let effective =
+            effective(&plugin.manifest.capabilities, &grant.capabilities, config.teams.capabilities.as_ref());
+        let limits = config.limits_of(&plugin.manifest, &grant.limits);
+        let image = self.image(&plugin, &effective, limits.clone());
+        let id = plugin.id.clone();
+
+        self.states.identify(id.clone(), plugin.identity.clone());
+        let version = plugin.manifest.version.clone();
+        let registration = Registration { name: id.clone(), version, state: PluginState::Active };
+        let state = self.registry.register(registration).await.map_err(PluginsError::Registry)?;
+        if let PluginState::Quarantined { reason } = state {
+            self.reports.push(Report::quarantined(&id, &reason));
+        }
+        self.policy.set_approval(id.clone(), effective.permissions.approve);
+        self.control.set(id.clone(), effective);
+        self.calls.admit(id.clone(), plugin.identity.clone());
+        let handle = self.sandbox.plugin(image);
+        let subscriber = SandboxedPlugin::new(handle.clone(), Arc::clone(&plugin), self.reports.clone());
+        let mut subscription = self.subscription(found, &plugin.manifest);
+        subscription.deadline = limits.event + limits.init + GRACE;
+        self.bus.subscribe(subscription, Arc::new(subscriber));
+        self.order.push(id.clone());
+        self.running.insert(id, (plugin, handle));
+        Ok(())
+    }
+
+    /// What the plugin was granted, or why it does not run.
+    fn grant(&self, plugin: &LoadedPlugin) -> Result<Grant, Report> {
+        let id = &plugin.id;
+        match &plugin.grant {
+            GrantState::Granted { grant, .. } => Ok(grant.clone()),
+            GrantState::NeedsGrant { .. } if self.prepared.settings.grants_for_this_run => {
+                let now = SystemClock.now_ms();
+                Ok(Grant::of_everything(plugin.identity.clone(), &plugin.manifest, now, GrantMode::Run))
+            }
+            GrantState::NeedsGrant { added, granted_before } => {
+                let more = if granted_before.is_some() { "more than it was granted" } else { "what was not granted" };
+                let message = format!("does not run, since it asks for {more}: {}", added.join("; "));
+                let hint = format!("`mimir plugin grant {id}`, or `--yes` for this run alone");
+                Err(Report::off(id, Level::Warning, message, hint))
+            }
+            GrantState::RepositoryUntrusted { root } => {
+                let message = format!("does not run, since {} is not trusted", root.display());
+                Err(Report::off(id, Level::Warning, message, "`mimir plugin trust`".to_owned()))
+            }
+        }
+    }
+
+    /// Reports a plugin that could not be loaded.
+    async fn failed(&self, found: &Found, error: &LoadError) -> Result<(), PluginsError> {
+        self.reports.push(Report::not_loaded(Some(&found.id), error));
+        match &found.manifest {
+            Ok(manifest) => self.hold(found, manifest, error.to_string()).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Keeps the place of a plugin that does not run: one whose `failure` is `closed` goes on blocking.
+    async fn hold(&self, found: &Found, manifest: &PluginManifest, reason: String) -> Result<(), PluginsError> {
+        let state = PluginState::Failed { reason: reason.clone() };
+        let registration = Registration { name: found.id.clone(), version: manifest.version.clone(), state };
+        self.registry.register(registration).await.map_err(PluginsError::Registry)?;
+        let never_asked = subscriber_fn(move |_| {
+            let failure = Failure::new(FailureKind::Unavailable, reason.clone());
+            async move { Err(failure) }
+        });
+        self.bus.subscribe(self.subscription(found, manifest), never_asked);
+        Ok(())
+    }
+
+    fn subscription(&self, found: &Found, manifest: &PluginManifest) -> Subscription {
+        let mut events: Vec<_> = manifest.events.iter().map(|selector| selector.name).collect();
+        events.sort_unstable();
+        events.dedup();
+        let mut subscription = Subscription::plugin(found.id.clone(), events);
+        subscription.failure = FailureKey::from(self.prepared.config.failure_of(manifest));
+        subscription.rank = Rank {
+            required: matches!(found.decision, Decision::Required(_)),
+            listed: found.position,
+            before: manifest.before.clone(),
+            after: manifest.after.clone(),
+        };
+        subscription
+    }
+
+    fn image(&self, plugin: &LoadedPlugin, effective: &Capabilities, limits: Limits) -> PluginImage {
+        PluginImage {
+            id: plugin.id.clone(),
+            code: Arc::clone(&plugin.code),
+            context: context_of(self.prepared, plugin, effective).into(),
+            limits,
+            wasm: effective.wasm,
+            group: effective.canonical().into(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Where this run takes place, and what the layers of configuration say there.
+
+use std::path::{Path, PathBuf};
+
+use mimir_loader::{Places, TrustStore};
+use mimir_shared_config::{Config, ConfigSources, ConfigText};
+use mimir_shared_platform::FileSystem;
+
+use crate::PluginsError;
+
+/// Mimir's own folder in the user's home.
+const HOME_FOLDER: &str = ".mimir";
+/// Names Mimir's own folder itself, in place of `~/.mimir`.
+const HOME_VARIABLE: &str = "MIMIR_HOME";
+/// The configuration's name in either folder.
+const CONFIG_FILE: &str = "config.yml";
+/// The company's policy, where only an administrator can write.
+const POLICY_FILE: &str = "/etc/mimir/policy.yml";
+
+/// Folders and variables of this run.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) places: Places,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) current_dir: PathBuf,
+    pub(crate) policy: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process. `project` and `home` say otherwise.
+    pub(crate) fn find(
+        project: Option<&Path>,
+        home: Option<&Path>,
+        policy: Option<&Path>,
+        environment: Option<Vec<(String, String)>>,
+        files: &dyn FileSystem,
+    ) -> Result<Self, PluginsError> {
+        let environment = environment.unwrap_or_else(|| std::env::vars_os().filter_map(readable).collect());
+        let variable = |name: &str| {
+            environment.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        };
+        let current_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let home = match home {
+            Some(home) => current_dir.join(home),
+            None => match variable(HOME_VARIABLE) {
+                Some(home) => current_dir.join(home),
+                None => Path::new(variable("HOME").ok_or(PluginsError::NoHome)?).join(HOME_FOLDER),
+            },
+        };
+        let start = match project {
+            Some(project) => {
+                let no_project = |_| PluginsError::NoProject { path: project.to_owned() };
+                files.canonicalize(&current_dir.join(project)).map_err(no_project)?
+            }
+            None => current_dir.clone(),
+        };
+        let mut places = Places::new(&start, home);
+        // A folder that was named is the project, whatever lies above it
+        if project.is_some() {
+            places.project = start;
+        }
+        let policy = policy.unwrap_or(Path::new(POLICY_FILE)).to_owned();
+        Ok(Self { places, environment, current_dir, policy })
+    }
+
+    /// The project's configuration file.
+    pub(crate) fn project_config(&self) -> PathBuf {
+        self.places.project.join(HOME_FOLDER).join(CONFIG_FILE)
+    }
+
+    /// The user's configuration file.
+    pub(crate) fn user_config(&self) -> PathBuf {
+        self.places.home.join(CONFIG_FILE)
+    }
+
+    /// Git's working tree around the project, else the project.
+    pub(crate) fn worktree(&self, files: &dyn FileSystem) -> PathBuf {
+        let project = &self.places.project;
+        project.ancestors().find(|folder| files.exists(&folder.join(".git"))).unwrap_or(project).to_owned()
+    }
+
+    /// What the layers say, taken together.
+    pub(crate) fn configuration(&self, files: &dyn FileSystem) -> Result<Config, PluginsError> {
+        let trust = TrustStore::in_home(&self.places.home);
+        let sources = ConfigSources {
+            user: read(files, &self.user_config())?,
+            project: read(files, &self.project_config())?,
+            project_trusted: trust.is_trusted(&self.places.project).map_err(PluginsError::Loader)?,
+            environment: self.environment.clone(),
+            flags: Vec::new(),
+            policy: read(files, &self.policy)?,
+            current_dir: self.current_dir.clone(),
+        };
+        Config::load(&sources).map_err(PluginsError::Configuration)
+    }
+}
+
+fn readable((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
+    Some((name.into_string().ok()?, value.into_string().ok()?))
+}
+
+fn read(files: &dyn FileSystem, path: &Path) -> Result<Option<ConfigText>, PluginsError> {
+    match files.read_to_string(path) {
+        Ok(text) => Ok(Some(ConfigText::new(path, text))),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(PluginsError::Unreadable(error)),
+    }
+}
