@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::disk;
+use crate::adapters::disk::{self, Durability};
 use crate::bundle::protocol::{BundleRequest, Bundled};
 use crate::bundle::{BUNDLER_VERSION, SDK};
 use crate::error::LoadError;
@@ -138,7 +138,7 @@ fn write_sealed(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     let mut sealed = sha256(bytes).into_bytes();
     sealed.push(b'\n');
     sealed.extend_from_slice(bytes);
-    disk::write_atomic(path, &sealed)
+    disk::write_atomic(path, &sealed, Durability::Cache)
 }
 
 fn read_sealed(path: &Path) -> Option<Vec<u8>> {

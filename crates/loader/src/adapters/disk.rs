@@ -58,14 +58,25 @@ pub(crate) fn create_private_dir(dir: &Path) -> Result<(), LoadError> {
     builder.create(dir).map_err(error("write", dir))
 }
 
+/// Whether a file must have survived when the power fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// What the user said: on the disk before the write counts as done.
+    Lasting,
+    /// What can be made again.
+    Cache,
+}
+
 /// Puts a file in place in one step, readable by its owner alone: others see the old or the new content, nothing between.
-pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), LoadError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     create_private_dir(dir)?;
     // A temporary file is created with mode 0600
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(error("write", dir))?;
     file.write_all(bytes).map_err(error("write", path))?;
-    file.as_file().sync_data().map_err(error("write", path))?;
+    if durability == Durability::Lasting {
+        file.as_file().sync_data().map_err(error("write", path))?;
+    }
     file.persist(path).map_err(|e| error("write", path)(e.error))?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::disk;
+use crate::adapters::disk::{self, Durability};
 use crate::error::LoadError;
 
 /// The format of all these files. A file with a higher number is left alone.
@@ -57,7 +57,7 @@ impl<T: Default + Serialize + DeserializeOwned> StoreFile<T> {
             let mut text = serde_json::to_vec_pretty(&Envelope { format: FORMAT, content })
                 .map_err(|source| LoadError::StoreCorrupt { path: self.path.clone(), source })?;
             text.push(b'\n');
-            disk::write_atomic(&self.path, &text)?;
+            disk::write_atomic(&self.path, &text, Durability::Lasting)?;
         }
         Ok(result)
     }
