@@ -148,7 +148,7 @@ function execute(command, argsOrInput, options) {
       else if (options.input !== undefined) request.input = JSONStringify(options.input);
       if (options.cwd !== undefined) request.cwd = options.cwd;
       if (options.env !== undefined) request.env = options.env;
-      if (options.timeout !== undefined) request.timeoutMs = options.timeout;
+      if (options.timeoutMs !== undefined) request.timeoutMs = options.timeoutMs;
     }
     return request;
   });
@@ -429,7 +429,7 @@ function registerAll(list, what, into, declared) {
 // A JSON Schema, or what can turn itself into one.
 function schemaOf(schema) {
   if (typeof schema !== 'object' || schema === null) return undefined;
-  if (typeof schema.toJSONSchema === 'function') return schema.toJSONSchema();
+  if (typeof schema.toJSONSchema === 'function') return schema.toJSONSchema({ io: 'input' });
   return schema;
 }
 

@@ -170,7 +170,12 @@ impl Lane {
         message.encode(&mut self.outgoing.borrow_mut());
     }
 
-    fn handle(&mut self, message: &Message<'_>) {
+    /// Moves what would be sent to `into`.
+    pub(crate) fn take_outgoing(&self, into: &mut Vec<u8>) {
+        into.append(&mut self.outgoing.borrow_mut());
+    }
+
+    pub(crate) fn handle(&mut self, message: &Message<'_>) {
         match *message {
             Message::Load(ref load) => self.load(load),
             Message::Call { plugin, call, kind, name, payload, wall_ms } => {
@@ -250,7 +255,7 @@ impl Lane {
 
     fn host_result(&mut self, number: u32, request: u64, result: Result<&str, &str>) {
         let Some(plugin) = self.plugins.get_mut(&number) else { return };
-        let Some(call) = plugin.isolate.shared().requests.borrow_mut().remove(&request) else { return };
+        let Some(call) = plugin.isolate.shared().end_request(request) else { return };
         let running = call.and_then(|call| plugin.running.get(&call));
         let now = monotonic_ns();
         let deadline_ns = running.map_or(now + nanoseconds(plugin.limits.event.as_millis()), |r| r.deadline_ns);
@@ -261,19 +266,15 @@ impl Lane {
     }
 
     fn run_due(&mut self) {
-        loop {
-            let now = monotonic_ns();
-            match self.due.peek() {
-                Some(Reverse((at, _))) if *at <= now => {}
-                _ => return,
-            }
+        // What becomes due meanwhile waits: timers that set themselves again must not starve the socket.
+        let now = monotonic_ns();
+        while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
             let Some(Reverse((_, due))) = self.due.pop() else { return };
             match due {
                 Due::Start { plugin } => self.start_is_due(plugin),
                 Due::Call { plugin, call } => self.call_is_due(plugin, call),
                 Due::Timer { plugin, timer } => self.timer_is_due(plugin, timer, now),
             }
-            // A timer that sets itself again must not starve the socket.
             if self.flush().is_err() {
                 return;
             }

@@ -20,6 +20,7 @@ mod image;
 mod isolate;
 mod lane;
 mod message;
+mod on_this_thread;
 mod page;
 mod plugin;
 mod ports;
@@ -32,6 +33,8 @@ pub use capability_control::CapabilityControl;
 pub use error::SandboxError;
 pub use image::{Call, CallFailure, CallKind, CallOrigin, CallReply, Limit, PluginImage, Thrown};
 pub use isolate::engine::initialize as initialize_v8;
+#[doc(hidden)]
+pub use on_this_thread::OnThisThread;
 pub use ports::{CodeCache, HostCall, HostCallError, HostCalls, LogLine};
 pub use process::child::sandbox_main_if_requested;
 pub use sandbox::{Placement, PluginHandle, PluginSandbox, SandboxOptions, SandboxStats, code_cache_key};

@@ -28,10 +28,10 @@ const TICK: Duration = Duration::from_millis(4);
 const QUIET: Duration = Duration::from_millis(500);
 
 /// CPU time that an isolate may take after it was told to stop.
-const GRACE_CPU: Duration = Duration::from_millis(80);
+const GRACE_CPU: Duration = Duration::from_millis(200);
 
 /// Wall time that an isolate may take after it was told to stop.
-const GRACE_WALL: Duration = Duration::from_millis(350);
+const GRACE_WALL: Duration = Duration::from_millis(400);
 
 /// Nanoseconds of the monotonic clock.
 pub(crate) fn monotonic_ns() -> u64 {

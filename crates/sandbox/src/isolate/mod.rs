@@ -377,7 +377,7 @@ fn describe(scope: &mut v8::PinScope<'_, '_>, exception: v8::Local<'_, v8::Value
     let stack = message.get_line_number(scope).map(|line| {
         let script =
             message.get_script_resource_name(scope).map(|name| name.to_rust_string_lossy(scope)).unwrap_or_default();
-        format!("{full}\n    at {script}:{line}:{}", message.get_start_column() + 1)
+        format!("{full}\n    at {script}:{line}:{}", message.get_start_column().wrapping_add(1))
     });
     Thrown { name: name.to_owned(), message: text.to_owned(), stack }
 }

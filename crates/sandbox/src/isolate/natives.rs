@@ -49,6 +49,13 @@ pub(crate) struct Settled {
     pub(crate) text: Option<String>,
 }
 
+/// A host call under way.
+struct Request {
+    /// The call on whose behalf it was made.
+    call: Option<u64>,
+    bytes: usize,
+}
+
 /// A timer that was set.
 pub(crate) struct NewTimer {
     pub(crate) timer: u32,
@@ -63,8 +70,9 @@ pub(crate) struct Shared {
     outgoing: Rc<RefCell<Vec<u8>>>,
     pub(crate) settled: RefCell<Vec<Settled>>,
     pub(crate) started: RefCell<Option<(Status, Option<String>)>>,
-    /// Host calls under way, and the call that each belongs to.
-    pub(crate) requests: RefCell<HashMap<u64, Option<u64>>>,
+    requests: RefCell<HashMap<u64, Request>>,
+    /// Bytes of the arguments of all host calls under way.
+    request_bytes: Cell<usize>,
     next_request: Cell<u64>,
     pub(crate) new_timers: RefCell<Vec<NewTimer>>,
     /// Timers that are set, with their period in nanoseconds if they repeat.
@@ -86,6 +94,7 @@ impl Shared {
             settled: RefCell::default(),
             started: RefCell::default(),
             requests: RefCell::default(),
+            request_bytes: Cell::new(0),
             next_request: Cell::new(1),
             new_timers: RefCell::default(),
             timers: RefCell::default(),
@@ -104,6 +113,13 @@ impl Shared {
     /// A new event begins.
     pub(crate) fn refill_log(&self) {
         self.log_left.set(self.limits.borrow().output);
+    }
+
+    /// A host call was answered; gives the call on whose behalf it was made. Nothing if there is none of that number.
+    pub(crate) fn end_request(&self, request: u64) -> Option<Option<u64>> {
+        let request = self.requests.borrow_mut().remove(&request)?;
+        self.request_bytes.set(self.request_bytes.get() - request.bytes);
+        Some(request.call)
     }
 
     fn send(&self, message: &Message<'_>) {
@@ -158,9 +174,9 @@ fn host_call(
     args: &v8::FunctionCallbackArguments<'_>,
     rv: &mut v8::ReturnValue<'_>,
 ) {
-    let (pending, output) = {
+    let (pending, output, bound) = {
         let limits = shared.limits.borrow();
-        (limits.pending, limits.output)
+        (limits.pending, limits.output, limits.off_heap)
     };
     if shared.requests.borrow().len() >= pending {
         let message = format!("more than {pending} host calls are under way");
@@ -172,10 +188,18 @@ fn host_call(
         throw(scope, v8::Exception::range_error, &format!("{op}: the arguments are larger than {} MiB", output >> 20));
         return;
     };
+    // The agent holds them until they are answered.
+    let bytes = shared.request_bytes.get() + text.len();
+    if bytes > bound {
+        let message = format!("{op}: host calls with more than {} MiB of arguments are under way", bound >> 20);
+        throw(scope, v8::Exception::range_error, &message);
+        return;
+    }
+    shared.request_bytes.set(bytes);
     let request = shared.next_request.get();
     shared.next_request.set(request + 1);
     let call = current_call(scope);
-    shared.requests.borrow_mut().insert(request, call);
+    shared.requests.borrow_mut().insert(request, Request { call, bytes: text.len() });
     shared.send(&Message::HostCall { plugin: shared.plugin.get(), call, request, op: &op, args: &text });
     // Numbers of requests stay exact: 2^53 of them are not made in a process's life.
     rv.set_double(request as f64);

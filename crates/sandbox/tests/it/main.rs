@@ -5,3 +5,5 @@
 mod host;
 
 mod answers;
+mod kills;
+mod runaways;
