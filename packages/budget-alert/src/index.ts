@@ -63,7 +63,8 @@ const budgetAlert: Plugin = async (ctx) => {
           await ctx.storage.set(key(sessionId), [...told]);
           await tell(`budget exceeded: ${dollars(totalCost)} of ${dollars(limit)}`);
         }
-        if (options.stop) return { stop: true, reason: `the budget of ${dollars(limit)} is used up (${dollars(totalCost)})` };
+        if (options.stop)
+          return { stop: true, reason: `the budget of ${dollars(limit)} is used up (${dollars(totalCost)})` };
       },
     },
   };

@@ -13,7 +13,9 @@ export interface Formatter {
 }
 
 const PRETTIER =
-  'js jsx mjs cjs ts tsx mts cts json jsonc json5 css scss less html vue svelte md mdx yaml yml graphql gql hbs'.split(' ');
+  'js jsx mjs cjs ts tsx mts cts json jsonc json5 css scss less html vue svelte md mdx yaml yml graphql gql hbs'.split(
+    ' ',
+  );
 
 /** In the order in which they are asked: the first that is set up for a file's extension formats it. */
 export const FORMATTERS: Formatter[] = [

@@ -57,7 +57,8 @@ function explain(status: number, repository: string, answer: unknown): string {
   const said = (answer as { message?: unknown } | undefined)?.message;
   const detail = typeof said === 'string' ? `: ${said}` : '';
   if (status === 401) return `GitHub does not accept GITHUB_TOKEN${detail}`;
-  if (status === 403 || status === 429) return `GitHub refused: the token may lack \`pull_requests: write\`, or too many requests were made${detail}`;
+  if (status === 403 || status === 429)
+    return `GitHub refused: the token may lack \`pull_requests: write\`, or too many requests were made${detail}`;
   if (status === 404) return `GitHub knows no repository ${repository}, or the token may not see it${detail}`;
   return `GitHub answered ${status}${detail}`;
 }

@@ -49,7 +49,8 @@ const githubPrComment: Plugin = async (ctx) => {
           ctx.log.info(`nothing posted: ${token ? 'GITHUB_REPOSITORY' : 'GITHUB_TOKEN'} is not set`);
           return;
         }
-        if (!/^[\w.-]+\/[\w.-]+$/.test(repository)) throw new Error(`GITHUB_REPOSITORY is not of the form owner/name: ${repository}`);
+        if (!/^[\w.-]+\/[\w.-]+$/.test(repository))
+          throw new Error(`GITHUB_REPOSITORY is not of the form owner/name: ${repository}`);
 
         const branch = await currentBranch();
         if (!branch) return ctx.log.info('nothing posted: no branch is checked out');
@@ -59,7 +60,9 @@ const githubPrComment: Plugin = async (ctx) => {
 
         const body = render(workOf(sessionId), await ctx.session.messages());
         const earlier = options.update ? await github.findComment(pullRequest.number, MARKER) : undefined;
-        const comment = earlier ? await github.updateComment(earlier.id, body) : await github.createComment(pullRequest.number, body);
+        const comment = earlier
+          ? await github.updateComment(earlier.id, body)
+          : await github.createComment(pullRequest.number, body);
         ctx.log.info(`${earlier ? 'updated' : 'posted'} ${comment.html_url}`);
       },
     },

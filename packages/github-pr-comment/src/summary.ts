@@ -12,14 +12,27 @@ const MAX_FILES = 30;
 const MAX_SUMMARY = 4_000;
 
 export function render(work: Work, messages: readonly unknown[]): string {
-  const lines = [MARKER, '### Mimir session', '', closingWords(messages) || '_The session ended without a summary._', ''];
+  const lines = [
+    MARKER,
+    '### Mimir session',
+    '',
+    closingWords(messages) || '_The session ended without a summary._',
+    '',
+  ];
   if (work.files.length > 0) {
-    lines.push(`<details><summary>${work.files.length} ${work.files.length === 1 ? 'file' : 'files'} changed</summary>`, '');
+    lines.push(
+      `<details><summary>${work.files.length} ${work.files.length === 1 ? 'file' : 'files'} changed</summary>`,
+      '',
+    );
     for (const file of work.files.slice(0, MAX_FILES)) lines.push(`- \`${file.replaceAll('`', "'")}\``);
     if (work.files.length > MAX_FILES) lines.push(`- … and ${work.files.length - MAX_FILES} more`);
     lines.push('', '</details>', '');
   }
-  if (work.totalCost > 0) lines.push(`Cost: $${work.totalCost.toFixed(2)}${work.models.length > 0 ? ` (${work.models.join(', ')})` : ''}`, '');
+  if (work.totalCost > 0)
+    lines.push(
+      `Cost: $${work.totalCost.toFixed(2)}${work.models.length > 0 ? ` (${work.models.join(', ')})` : ''}`,
+      '',
+    );
   return lines.join('\n').trimEnd() + '\n';
 }
 
@@ -40,6 +53,8 @@ function textOf(content: unknown): string {
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return '';
   return content
-    .map((part: { type?: unknown; text?: unknown } | null) => (part?.type === 'text' && typeof part.text === 'string' ? part.text : ''))
+    .map((part: { type?: unknown; text?: unknown } | null) =>
+      part?.type === 'text' && typeof part.text === 'string' ? part.text : '',
+    )
     .join('');
 }

@@ -20,7 +20,8 @@ interface Part {
   args?: unknown;
 }
 
-const DECISION = /^\s*(?:[-*>]\s*)?(?:\*\*)?(?:decision|decided|we decided|agreed|convention|constraint|important)\b(?:\*\*)?\s*[:,—-]\s*(.{4,300})$/i;
+const DECISION =
+  /^\s*(?:[-*>]\s*)?(?:\*\*)?(?:decision|decided|we decided|agreed|convention|constraint|important)\b(?:\*\*)?\s*[:,—-]\s*(.{4,300})$/i;
 const OPEN_TODO = /^\s*[-*]\s+\[ \]\s+(.{2,300})$/;
 const DONE_TODO = /^\s*[-*]\s+\[[xX]\]\s+(.{2,300})$/;
 const WRITES = /write|edit|create|patch|replace|multiedit/i;
@@ -67,7 +68,9 @@ export function remember(messages: readonly unknown[]): Memory {
 
 function partsOf(content: unknown): Part[] {
   if (typeof content === 'string') return [{ type: 'text', text: content }];
-  return Array.isArray(content) ? content.filter((part): part is Part => part !== null && typeof part === 'object') : [];
+  return Array.isArray(content)
+    ? content.filter((part): part is Part => part !== null && typeof part === 'object')
+    : [];
 }
 
 /** A call of a tool: `{type: "toolCall", name, args}`; other recordings have `{type: "tool_use", name, input}`. */

@@ -46,7 +46,8 @@ const securityAudit: Plugin = async (ctx) => {
   const weigh = (findings: Finding[], subject: string): Finding | undefined => {
     const from = SEVERITIES.indexOf(options.blockFrom);
     for (const { rule, severity, reason } of findings) {
-      if (SEVERITIES.indexOf(severity) < from) ctx.log.warn(`${rule}: ${reason}`, { severity, subject: shorten(subject) });
+      if (SEVERITIES.indexOf(severity) < from)
+        ctx.log.warn(`${rule}: ${reason}`, { severity, subject: shorten(subject) });
     }
     return findings.find(({ severity }) => SEVERITIES.indexOf(severity) >= from);
   };
@@ -55,17 +56,25 @@ const securityAudit: Plugin = async (ctx) => {
   const judgePath = (tool: string, path: string): Finding | undefined => {
     const findings: Finding[] = [];
     const secret = secretAt(path);
-    if (secret && READERS.test(tool)) findings.push({ rule: 'secrets', severity: 'high', reason: `reads ${secret} (${path})` });
+    if (secret && READERS.test(tool))
+      findings.push({ rule: 'secrets', severity: 'high', reason: `reads ${secret} (${path})` });
     const planted = plantedAt(path);
-    if (planted && WRITERS.test(tool)) findings.push({ rule: 'persistence', severity: 'high', reason: `writes ${planted} (${path})` });
-    return weigh(findings.filter(({ rule }) => !options.disabled.includes(rule)), path);
+    if (planted && WRITERS.test(tool))
+      findings.push({ rule: 'persistence', severity: 'high', reason: `writes ${planted} (${path})` });
+    return weigh(
+      findings.filter(({ rule }) => !options.disabled.includes(rule)),
+      path,
+    );
   };
 
   return {
     on: {
       'tool.execute.before': async ({ tool, args }) => {
         const worst =
-          commandLines(args).map(judge).find(Boolean) ?? paths(args).map((path) => judgePath(tool, path)).find(Boolean);
+          commandLines(args).map(judge).find(Boolean) ??
+          paths(args)
+            .map((path) => judgePath(tool, path))
+            .find(Boolean);
         if (worst) return { block: true, reason: explain(worst) };
       },
 
@@ -106,7 +115,9 @@ function commandLines(args: unknown): string[] {
 function paths(args: unknown): string[] {
   if (args === null || typeof args !== 'object') return [];
   const named = ['path', 'file', 'filePath', 'file_path', 'filename', 'target', 'destination', 'paths', 'files'];
-  return named.flatMap((key) => (args as Record<string, unknown>)[key]).filter((value): value is string => typeof value === 'string');
+  return named
+    .flatMap((key) => (args as Record<string, unknown>)[key])
+    .filter((value): value is string => typeof value === 'string');
 }
 
 function shorten(text: string): string {

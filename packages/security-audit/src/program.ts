@@ -91,7 +91,8 @@ function readCommand(
   const stage = feeds.reduce((most, feed) => Math.max(most, feed.stage + 1), 0);
   if (stage > MAX_STAGES) reading.isUnclear = true;
   const program: Program = { name, args: words.slice(1), redirects: command.redirects, feeds, inner, stage };
-  if (command.words.some((word) => /(?:^|\/)(?:xargs|parallel)$/.test(word))) program.args.push(...feeds.flatMap(outputOf));
+  if (command.words.some((word) => /(?:^|\/)(?:xargs|parallel)$/.test(word)))
+    program.args.push(...feeds.flatMap(outputOf));
   if (command.inFunction !== undefined) program.inFunction = command.inFunction;
   reading.programs.push(program);
   const nested = scriptsOf(program).flatMap((script) => readScript(script, reading, depth + 1, feeds));
@@ -143,7 +144,9 @@ function scriptsOf({ name, args, redirects, feeds }: Program): string[] {
 
 /** The value of `-c`, `-lc`, `-e`, `--eval` or `--command`. */
 export function codeArgument(args: string[]): string | undefined {
-  const at = args.findIndex((arg) => /^-[a-zA-Z]*[ce]$/.test(arg) || arg === '--eval' || arg === '--command' || arg === '-Command');
+  const at = args.findIndex(
+    (arg) => /^-[a-zA-Z]*[ce]$/.test(arg) || arg === '--eval' || arg === '--command' || arg === '-Command',
+  );
   return at < 0 ? undefined : args.slice(at + 1).find((arg) => !/^[-+]/.test(arg));
 }
 
@@ -152,18 +155,31 @@ export function stringLiterals(code: string): string[] {
   const single = [...code.matchAll(/'([^'\\]{1,2000})'|"([^"\\]{1,2000})"|`([^`\\]{1,2000})`/g)];
   const strings = single.map(([, a, b, c]) => a ?? b ?? c ?? '');
   // `['rm', '-rf', '/']` is one command, too.
-  return strings.length > 1 ? [...strings, strings.map((text) => (/[\s'"]/.test(text) ? '_' : text)).join(' ')] : strings;
+  return strings.length > 1
+    ? [...strings, strings.map((text) => (/[\s'"]/.test(text) ? '_' : text)).join(' ')]
+    : strings;
 }
 
 function executedByFind(args: string[]): string[] {
-  const roots = args.slice(0, Math.max(0, args.findIndex((word) => word.startsWith('-'))));
+  const roots = args.slice(
+    0,
+    Math.max(
+      0,
+      args.findIndex((word) => word.startsWith('-')),
+    ),
+  );
   const scripts: string[] = [];
   for (let at = 0; at < args.length; at += 1) {
     if (!/^(?:-exec|-execdir|-ok|-okdir|-x|--exec)$/.test(args[at]!)) continue;
     const words: string[] = [];
     for (at += 1; at < args.length && args[at] !== ';' && args[at] !== '+'; at += 1) words.push(args[at]!);
     // Several roots stand for `{}` at once: whatever is wrong with one is wrong with the whole.
-    scripts.push(words.flatMap((word) => (word === '{}' ? roots : [word])).map(quote).join(' '));
+    scripts.push(
+      words
+        .flatMap((word) => (word === '{}' ? roots : [word]))
+        .map(quote)
+        .join(' '),
+    );
   }
   return scripts;
 }
@@ -177,7 +193,14 @@ function remoteCommand(args: string[]): string {
 /** What can be known of the words that a program prints, for `xargs`. */
 function outputOf({ name, args }: Program): string[] {
   if (name === 'echo' || name === 'printf') return spoken(args).split(/\s+/);
-  if (name === 'find' || name === 'ls') return args.slice(0, Math.max(1, args.findIndex((arg) => arg.startsWith('-'))));
+  if (name === 'find' || name === 'ls')
+    return args.slice(
+      0,
+      Math.max(
+        1,
+        args.findIndex((arg) => arg.startsWith('-')),
+      ),
+    );
   return [];
 }
 

@@ -1,6 +1,9 @@
 /** What a secret looks like wherever it stands. Each pattern is bounded, so that a long text costs linear time. */
 const TOKENS: [RegExp, string][] = [
-  [/-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,8192}(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?/g, 'private key'],
+  [
+    /-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,8192}(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?/g,
+    'private key',
+  ],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, 'AWS access key'],
   [/\bgh[pousr]_[A-Za-z0-9]{36,251}\b/g, 'GitHub token'],
   [/\bgithub_pat_[A-Za-z0-9_]{60,255}\b/g, 'GitHub token'],

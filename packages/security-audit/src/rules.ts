@@ -28,7 +28,22 @@ export function inspect(line: string, settings: Settings): Finding[] {
 }
 
 const DOWNLOADERS = new Set(['curl', 'wget', 'fetch', 'aria2c', 'http', 'https', 'lynx']);
-const SENDERS = new Set(['curl', 'wget', 'nc', 'ncat', 'netcat', 'socat', 'scp', 'rsync', 'sftp', 'ftp', 'telnet', 'http', 'https', 'ssh']);
+const SENDERS = new Set([
+  'curl',
+  'wget',
+  'nc',
+  'ncat',
+  'netcat',
+  'socat',
+  'scp',
+  'rsync',
+  'sftp',
+  'ftp',
+  'telnet',
+  'http',
+  'https',
+  'ssh',
+]);
 
 const has = (args: string[], short: string, ...long: string[]): boolean =>
   args.some((arg) => long.includes(arg) || (/^-[a-zA-Z]+$/.test(arg) && [...short].some((flag) => arg.includes(flag))));
@@ -45,7 +60,12 @@ const deletion: Rule = ({ name, args }) => {
   const isFind = name === 'find' && args.includes('-delete');
   if (!isFind && !(name === 'rm' && has(args, 'rR', '--recursive')) && name !== 'rimraf') return undefined;
   if (args.includes('--no-preserve-root')) return finding('delete', 'critical', 'deletes the whole file system');
-  const roots = isFind ? args.slice(0, args.findIndex((arg) => arg.startsWith('-'))) : operands(args);
+  const roots = isFind
+    ? args.slice(
+        0,
+        args.findIndex((arg) => arg.startsWith('-')),
+      )
+    : operands(args);
   for (const target of roots) {
     const path = normalise(target).replace(/\/(?:\*|\{,?\.?\*\}|\.\*)$/, '') || '/';
     if (path === '/' || target === '/*') return finding('delete', 'critical', 'deletes the whole file system (/)');
@@ -89,14 +109,24 @@ const remoteCode: Rule = (program) => {
   const { name, args, inner, redirects } = program;
   const isShell = SHELLS.has(name);
   if (!isShell && !INTERPRETERS.test(name) && !/^(?:eval|source|\.)$/.test(name)) return undefined;
-  const readsInput = operands(args).length === 0 || args.includes('-s') || args.includes('-') || args.includes('/dev/stdin');
+  const readsInput =
+    operands(args).length === 0 || args.includes('-s') || args.includes('-') || args.includes('/dev/stdin');
   const sources = [...(readsInput ? upstream(program) : []), ...inner, ...inner.flatMap(upstream)];
   const source = sources.find((feed) => DOWNLOADERS.has(feed.name));
-  if (source) return finding('remote-code', 'critical', `runs code straight from the network (${source.name} into ${name})`);
-  const decoder = sources.find(({ name: by, args: options }) => /^(?:base64|base32|xxd|openssl|gpg|uudecode)$/.test(by) && has(options, 'dDr', '--decode'));
-  if (decoder) return finding('obfuscated', 'high', `runs code that is hidden by an encoding (${decoder.name} into ${name})`);
-  const isRemote = [...redirects.map(({ target }) => target), ...args].some((word) => /\/dev\/(?:tcp|udp)\//.test(word));
-  return isRemote && isShell ? finding('reverse-shell', 'critical', 'hands a shell on this machine to another one') : undefined;
+  if (source)
+    return finding('remote-code', 'critical', `runs code straight from the network (${source.name} into ${name})`);
+  const decoder = sources.find(
+    ({ name: by, args: options }) =>
+      /^(?:base64|base32|xxd|openssl|gpg|uudecode)$/.test(by) && has(options, 'dDr', '--decode'),
+  );
+  if (decoder)
+    return finding('obfuscated', 'high', `runs code that is hidden by an encoding (${decoder.name} into ${name})`);
+  const isRemote = [...redirects.map(({ target }) => target), ...args].some((word) =>
+    /\/dev\/(?:tcp|udp)\//.test(word),
+  );
+  return isRemote && isShell
+    ? finding('reverse-shell', 'critical', 'hands a shell on this machine to another one')
+    : undefined;
 };
 
 const reverseShell: Rule = ({ name, args, redirects }) => {
@@ -122,19 +152,33 @@ const git: Rule = ({ name, args: all }, { protectedBranches }) => {
   let at = 0;
   while (all[at]?.startsWith('-')) at += /^-[cC]$|^--(?:git-dir|work-tree|namespace)$/.test(all[at]!) ? 2 : 1;
   const [verb, ...args] = all.slice(at);
-  if (verb === 'config' && args.some((arg) => /^(?:core\.(?:hookspath|sshcommand|fsmonitor)|alias\.)/i.test(arg)) && operands(args).length > 1) {
+  if (
+    verb === 'config' &&
+    args.some((arg) => /^(?:core\.(?:hookspath|sshcommand|fsmonitor)|alias\.)/i.test(arg)) &&
+    operands(args).length > 1
+  ) {
     return finding('git-config', 'high', `makes Git run a program of its choice (${operands(args).join(' ')})`);
   }
   if (verb !== 'push') return undefined;
   const [, ...refs] = operands(args);
-  const isForced = has(args, 'f', '--force', '--mirror') || args.some((arg) => arg.startsWith('--force-with-lease')) || refs.some((ref) => ref.startsWith('+'));
+  const isForced =
+    has(args, 'f', '--force', '--mirror') ||
+    args.some((arg) => arg.startsWith('--force-with-lease')) ||
+    refs.some((ref) => ref.startsWith('+'));
   const isDeletion = has(args, 'd', '--delete') || refs.some((ref) => ref.startsWith(':'));
   if (!isForced && !isDeletion) return undefined;
-  const branches = refs.map((ref) => ref.replace(/^\+/, '').split(':').at(-1)!.replace(/^refs\/heads\//, ''));
+  const branches = refs.map((ref) =>
+    ref
+      .replace(/^\+/, '')
+      .split(':')
+      .at(-1)!
+      .replace(/^refs\/heads\//, ''),
+  );
   const hit = branches.find((branch) => protectedBranches.some((glob) => globMatches(glob, branch)));
   const what = isDeletion && !isForced ? 'deletes' : 'rewrites the history of';
   if (hit !== undefined) return finding('force-push', 'high', `${what} the shared branch ${hit}`);
-  if (args.includes('--mirror') || args.includes('--all')) return finding('force-push', 'high', `${what} every shared branch`);
+  if (args.includes('--mirror') || args.includes('--all'))
+    return finding('force-push', 'high', `${what} every shared branch`);
   return refs.length === 0 ? finding('force-push', 'medium', 'force-pushes without saying which branch') : undefined;
 };
 
@@ -149,17 +193,23 @@ const permissions: Rule = ({ name, args }) => {
     }
   }
   if (!/^(?:chmod|chown|chgrp)$/.test(name) || !has(args, 'R', '--recursive')) return undefined;
-  const root = operands(args).slice(1).find((path) => isSystemPath(path) || /^[/~]$/.test(normalise(path)));
-  return root === undefined ? undefined : finding('chmod', 'critical', `changes who may use a folder of the operating system (${root})`);
+  const root = operands(args)
+    .slice(1)
+    .find((path) => isSystemPath(path) || /^[/~]$/.test(normalise(path)));
+  return root === undefined
+    ? undefined
+    : finding('chmod', 'critical', `changes who may use a folder of the operating system (${root})`);
 };
 
 /** Programs that only mention a path, or change it without showing what is in it. */
-const SILENT = /^(?:|echo|printf|ls|stat|file|test|\[|\[\[|touch|mkdir|rm|rmdir|unlink|shred|chmod|chown|cd|pushd|git|which|type|ssh|ssh-add|ssh-keygen|export|dirname|basename|realpath|find|fd|for|case|true|false|:)$/;
+const SILENT =
+  /^(?:|echo|printf|ls|stat|file|test|\[|\[\[|touch|mkdir|rm|rmdir|unlink|shred|chmod|chown|cd|pushd|git|which|type|ssh|ssh-add|ssh-keygen|export|dirname|basename|realpath|find|fd|for|case|true|false|:)$/;
 
 const secrets: Rule = (program) => {
   const what = secretIn(program);
   if (!what) return undefined;
-  if (program.name === 'source' || program.name === '.') return finding('secrets', 'medium', `loads ${what.kind} (${what.path})`);
+  if (program.name === 'source' || program.name === '.')
+    return finding('secrets', 'medium', `loads ${what.kind} (${what.path})`);
   return finding('secrets', 'high', `reads ${what.kind} (${what.path})`);
 };
 
@@ -182,7 +232,8 @@ function readPaths(name: string, args: string[]): string[] {
   // What follows is used, not shown: a key to log in with, variables for a container.
   const isUsed = (option = ''): boolean => option === '--env-file' || (name === 'scp' && option === '-i');
   let words = args.filter((arg, i) => !isUsed(args[i - 1]) && !/^--(?:env-file|exclude)/.test(arg));
-  if (/^(?:cp|mv|ln|install|scp|rsync)$/.test(name) && operands(words).length > 1) words = words.slice(0, words.lastIndexOf(operands(words).at(-1)!));
+  if (/^(?:cp|mv|ln|install|scp|rsync)$/.test(name) && operands(words).length > 1)
+    words = words.slice(0, words.lastIndexOf(operands(words).at(-1)!));
   if (/^(?:e?grep|rg|ag|ack|sed|g?awk|jq|yq)$/.test(name) && !has(words, 'ef', '--regexp', '--expression', '--file')) {
     const pattern = words.findIndex((word) => !word.startsWith('-'));
     words = words.filter((_, i) => i !== pattern);
@@ -203,56 +254,95 @@ const exfiltration: Rule = (program, { trustedHosts }) => {
   if (/^169\.254\.169\.254$|^metadata\.google\.internal$|^\[?fd00:ec2::254/.test(host)) {
     return finding('secrets', 'high', `asks the cloud for this machine's credentials (${host})`);
   }
-  if (sources.some((source) => /^(?:env|printenv|export|set)$/.test(source.name) && operands(source.args).length === 0)) {
+  if (
+    sources.some((source) => /^(?:env|printenv|export|set)$/.test(source.name) && operands(source.args).length === 0)
+  ) {
     return finding('exfiltration', 'critical', `sends all environment variables to ${host}`);
   }
-  if (/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(host) || trustedHosts.some((glob) => globMatches(glob, host))) return undefined;
+  if (/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(host) || trustedHosts.some((glob) => globMatches(glob, host)))
+    return undefined;
   const archiver = sources.find((source) => /^(?:tar|zip|gzip|7z|mysqldump|pg_dump)$/.test(source.name));
   if (archiver) return finding('exfiltration', 'high', `sends a whole archive (${archiver.name}) to ${host}`);
-  const upload = args.find((arg, i) => /^(?:-[a-zA-Z]*[dFT]|--(?:data|data-binary|form|upload-file|post-file))$/.test(args[i - 1] ?? '') && (/@/.test(arg) || /T$|file$/.test(args[i - 1]!)));
+  const upload = args.find(
+    (arg, i) =>
+      /^(?:-[a-zA-Z]*[dFT]|--(?:data|data-binary|form|upload-file|post-file))$/.test(args[i - 1] ?? '') &&
+      (/@/.test(arg) || /T$|file$/.test(args[i - 1]!)),
+  );
   return upload === undefined ? undefined : finding('exfiltration', 'medium', `uploads a file (${upload}) to ${host}`);
 };
 
 function hostOf(arg: string): string | undefined {
-  return /^(?:[a-z][a-z+.-]*:\/\/)(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#]+)/i.exec(arg)?.[1] ?? /^(?:\w[\w.-]*@)?([\w-]+(?:\.[\w-]+)+):/.exec(arg)?.[1];
+  return (
+    /^(?:[a-z][a-z+.-]*:\/\/)(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#]+)/i.exec(arg)?.[1] ??
+    /^(?:\w[\w.-]*@)?([\w-]+(?:\.[\w-]+)+):/.exec(arg)?.[1]
+  );
 }
 
 /** Writing where things run by themselves later, or into the operating system. */
 const planting: Rule = ({ name, args, redirects }) => {
   if (name === 'crontab' && !args.includes('-l')) return finding('persistence', 'high', 'changes your scheduled jobs');
   const targets = redirects.filter(({ op }) => op.startsWith('>')).map(({ target }) => target);
-  if (/^(?:tee|touch|chmod|truncate)$/.test(name) || (name === 'sed' && args.some((arg) => /^-[a-zA-Z]*i|^--in-place/.test(arg)))) targets.push(...operands(args));
-  if (/^(?:cp|mv|ln|install|rsync)$/.test(name)) targets.push(...operands(args).slice(-1), ...args.filter((_, i) => args[i - 1] === '-t'));
+  if (
+    /^(?:tee|touch|chmod|truncate)$/.test(name) ||
+    (name === 'sed' && args.some((arg) => /^-[a-zA-Z]*i|^--in-place/.test(arg)))
+  )
+    targets.push(...operands(args));
+  if (/^(?:cp|mv|ln|install|rsync)$/.test(name))
+    targets.push(...operands(args).slice(-1), ...args.filter((_, i) => args[i - 1] === '-t'));
   if (name === 'dd') targets.push(...args.filter((arg) => arg.startsWith('of=')).map((arg) => arg.slice(3)));
-  if (DOWNLOADERS.has(name)) targets.push(...args.filter((_, i) => /^(?:-o|-O|--output|--output-document)$/.test(args[i - 1] ?? '')));
+  if (DOWNLOADERS.has(name))
+    targets.push(...args.filter((_, i) => /^(?:-o|-O|--output|--output-document)$/.test(args[i - 1] ?? '')));
   for (const target of targets) {
     const planted = plantedAt(target);
     if (planted) return finding('persistence', 'high', `writes ${planted} (${target})`);
-    if (isSystemPath(target) && !/^\/proc\/self\/fd/.test(target)) return finding('system', 'high', `writes into the operating system (${target})`);
+    if (isSystemPath(target) && !/^\/proc\/self\/fd/.test(target))
+      return finding('system', 'high', `writes into the operating system (${target})`);
   }
   return undefined;
 };
 
 const power: Rule = ({ name, args }) => {
   if (/^(?:shutdown|reboot|halt|poweroff)$/.test(name)) return finding('power', 'high', `${name} stops this machine`);
-  return name === 'kill' && args.includes('-1') && args.length > 1 ? finding('power', 'high', 'kills every process of yours') : undefined;
+  return name === 'kill' && args.includes('-1') && args.length > 1
+    ? finding('power', 'high', 'kills every process of yours')
+    : undefined;
 };
 
-const RULES: Rule[] = [deletion, devices, forkBomb, remoteCode, reverseShell, git, permissions, exfiltration, secrets, planting, power];
+const RULES: Rule[] = [
+  deletion,
+  devices,
+  forkBomb,
+  remoteCode,
+  reverseShell,
+  git,
+  permissions,
+  exfiltration,
+  secrets,
+  planting,
+  power,
+];
 
 /** `curl -o x.sh URL && sh x.sh`: the same as a pipe, in two steps. */
 function downloadedThenRun(programs: Program[]): Finding[] {
   const files = new Set<string>();
   for (const { name, args } of programs) {
     if (DOWNLOADERS.has(name)) {
-      args.forEach((arg, i) => /^(?:-o|-O|-[a-zA-Z]*o|--output|--output-document)$/.test(args[i - 1] ?? '') && files.add(normalise(arg)));
+      args.forEach(
+        (arg, i) =>
+          /^(?:-o|-O|-[a-zA-Z]*o|--output|--output-document)$/.test(args[i - 1] ?? '') && files.add(normalise(arg)),
+      );
       const url = args.find((arg) => /^https?:/.test(arg));
       if (url && (name === 'wget' || has(args, 'O', '--remote-name'))) files.add(baseName(url.replace(/[?#].*/, '')));
     } else {
       const operand = operands(args)[0];
       const isInterpreter = SHELLS.has(name) || INTERPRETERS.test(name) || name === 'source' || name === '.';
-      const run = [...files].find((file) => (isInterpreter && operand !== undefined && normalise(operand) === file) || (name === baseName(file) && name !== ''));
-      if (run !== undefined) return [finding('remote-code', 'high', `runs a file that it has just downloaded (${run})`)];
+      const run = [...files].find(
+        (file) =>
+          (isInterpreter && operand !== undefined && normalise(operand) === file) ||
+          (name === baseName(file) && name !== ''),
+      );
+      if (run !== undefined)
+        return [finding('remote-code', 'high', `runs a file that it has just downloaded (${run})`)];
     }
   }
   return [];

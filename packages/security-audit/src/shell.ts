@@ -115,7 +115,8 @@ class Reader {
         lines.push(line);
       }
       redirect.target = lines.join('\n');
-      if (!isQuoted && /[$`]/.test(redirect.target)) owner.inner.push(...this.nested(`: "${redirect.target.replaceAll('"', '\\"')}"`));
+      if (!isQuoted && /[$`]/.test(redirect.target))
+        owner.inner.push(...this.nested(`: "${redirect.target.replaceAll('"', '\\"')}"`));
     }
   }
 
@@ -166,7 +167,12 @@ class Reader {
   private command(): Command {
     if (!this.current) {
       const group = this.groups.at(-1);
-      this.current = { words: [], redirects: [], inner: [], feeds: this.feeds.length > 0 ? this.feeds : (group?.feeds ?? []) };
+      this.current = {
+        words: [],
+        redirects: [],
+        inner: [],
+        feeds: this.feeds.length > 0 ? this.feeds : (group?.feeds ?? []),
+      };
       if (group?.inFunction !== undefined) this.current.inFunction = group.inFunction;
     }
     return this.current;
@@ -205,7 +211,12 @@ class Reader {
     if (op.startsWith('<<') && op !== '<<<') {
       const redirect = { op: '<<', target: '' };
       command.redirects.push(redirect);
-      this.pendingBodies.push({ redirect, end: target, isQuoted: /['"\\]/.test(this.text.slice(start, this.at)), owner: command });
+      this.pendingBodies.push({
+        redirect,
+        end: target,
+        isQuoted: /['"\\]/.test(this.text.slice(start, this.at)),
+        owner: command,
+      });
     } else if (!(op.endsWith('&') && /^\d*-?$/.test(target)) && descriptor !== '-') {
       const kind = op === '<<<' ? op : op.includes('>>') ? '>>' : op.includes('>') ? '>' : '<';
       command.redirects.push({ op: kind, target });
@@ -248,7 +259,7 @@ class Reader {
     let text = '';
     let isWord = false;
     const start = this.at;
-    for (; this.at < this.text.length; ) {
+    for (; this.at < this.text.length;) {
       const char = this.text[this.at]!;
       if (' \t\r\n;&|'.includes(char)) break;
       if (char === '(' || char === ')') {
@@ -398,7 +409,7 @@ function unmark(word: string): string {
 /** `a{b,c}d` → `abd`, `acd`; braces within braces from the inside out. Beyond a bound the rest stays as written. */
 function expandBraces(word: string): string[] {
   const words = [word];
-  for (let i = 0; i < words.length && words.length < MAX_EXPANSIONS; ) {
+  for (let i = 0; i < words.length && words.length < MAX_EXPANSIONS;) {
     const match = /\uE000([^\uE000\uE002]*\uE001[^\uE000\uE002]*)\uE002/.exec(words[i]!);
     if (!match) {
       i += 1;
@@ -407,7 +418,14 @@ function expandBraces(word: string): string[] {
     const before = words[i]!.slice(0, match.index);
     const after = words[i]!.slice(match.index + match[0].length);
     if (before.length + after.length > MAX_VALUE) break;
-    words.splice(i, 1, ...match[1]!.split(COMMA).slice(0, MAX_EXPANSIONS).map((part) => before + part + after));
+    words.splice(
+      i,
+      1,
+      ...match[1]!
+        .split(COMMA)
+        .slice(0, MAX_EXPANSIONS)
+        .map((part) => before + part + after),
+    );
   }
   return words;
 }
@@ -415,9 +433,12 @@ function expandBraces(word: string): string[] {
 const ESCAPES: Record<string, string> = { n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', e: '\x1b', f: '\f', v: '\v' };
 
 function unescapeAnsi(text: string): string {
-  return text.replace(/\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3})|([^]))/g, (_, hex, unicode, octal, char) => {
-    if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8));
-    if (char !== undefined) return ESCAPES[char] ?? char;
-    return String.fromCharCode(parseInt(hex ?? unicode, 16));
-  });
+  return text.replace(
+    /\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3})|([^]))/g,
+    (_, hex, unicode, octal, char) => {
+      if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8));
+      if (char !== undefined) return ESCAPES[char] ?? char;
+      return String.fromCharCode(parseInt(hex ?? unicode, 16));
+    },
+  );
 }
