@@ -1,9 +1,11 @@
-import { parse, type Command, type Redirect } from './shell.ts';
+import { parse, SUBSTITUTION, type Command, type Redirect } from './shell.ts';
 
 /** A program that a command line would run, with whatever stood before it (`sudo`, `env`, `sh -c`, `xargs`) taken off. */
 export interface Program {
   /** Its name without the folder: `rm` for `/bin/rm`. */
   name: string;
+  /** Its name as it was written. */
+  path: string;
   args: string[];
   redirects: Redirect[];
   /** The programs whose output it reads. */
@@ -52,7 +54,7 @@ const WRAPPERS: Record<string, { valued?: string[]; operands?: number }> = {
 
 const MAX_DEPTH = 12;
 const MAX_STAGES = 50;
-const MAX_PROGRAMS = 5_000;
+const MAX_PROGRAMS = 2_000;
 
 /** All programs that `line` would run, the ones inside scripts and substitutions too. */
 export function programsOf(line: string): Reading {
@@ -86,11 +88,12 @@ function readCommand(
   reading: Reading,
   depth: number,
 ): Program[] {
-  const words = withoutWrappers(command.words);
-  const name = baseName(words[0] ?? '');
+  const words = withoutWrappers(withKnownOutput(command.words, inner));
+  const path = words[0] ?? '';
+  const name = baseName(path);
   const stage = feeds.reduce((most, feed) => Math.max(most, feed.stage + 1), 0);
   if (stage > MAX_STAGES) reading.isUnclear = true;
-  const program: Program = { name, args: words.slice(1), redirects: command.redirects, feeds, inner, stage };
+  const program: Program = { name, path, args: words.slice(1), redirects: command.redirects, feeds, inner, stage };
   if (command.words.some((word) => /(?:^|\/)(?:xargs|parallel)$/.test(word)))
     program.args.push(...feeds.flatMap(outputOf));
   if (command.inFunction !== undefined) program.inFunction = command.inFunction;
@@ -190,7 +193,15 @@ function remoteCommand(args: string[]): string {
   return args.slice(at + 1).join(' ');
 }
 
-/** What can be known of the words that a program prints, for `xargs`. */
+/** Puts what a substitution is known to print in its place: `$(which rm) -rf /`, `cat "$(echo .env)"`. */
+function withKnownOutput(words: string[], inner: Program[]): string[] {
+  const [only, ...others] = inner;
+  if (!only || others.length > 0 || words.filter((word) => word === SUBSTITUTION).length !== 1) return words;
+  const printed = /^(?:which|type|basename)$/.test(only.name) ? only.args.slice(-1) : outputOf(only);
+  return printed.length === 0 ? words : words.flatMap((word) => (word === SUBSTITUTION ? printed : [word]));
+}
+
+/** What can be known of the words that a program prints. */
 function outputOf({ name, args }: Program): string[] {
   if (name === 'echo' || name === 'printf') return spoken(args).split(/\s+/);
   if (name === 'find' || name === 'ls')

@@ -238,6 +238,7 @@ function readPaths(name: string, args: string[]): string[] {
     const pattern = words.findIndex((word) => !word.startsWith('-'));
     words = words.filter((_, i) => i !== pattern);
   }
+  if (/^(?:docker|podman)$/.test(name)) words = words.map((word) => word.split(':')[0]!);
   // `-d @file`, `-F name=@file`, `if=file`, `--file=path`
   return words.flatMap((word) => [word, word.replace(/^[^/]*?[=@]+/, '')]);
 }
@@ -325,27 +326,30 @@ const RULES: Rule[] = [
 /** `curl -o x.sh URL && sh x.sh`: the same as a pipe, in two steps. */
 function downloadedThenRun(programs: Program[]): Finding[] {
   const files = new Set<string>();
-  for (const { name, args } of programs) {
-    if (DOWNLOADERS.has(name)) {
-      args.forEach(
-        (arg, i) =>
-          /^(?:-o|-O|-[a-zA-Z]*o|--output|--output-document)$/.test(args[i - 1] ?? '') && files.add(normalise(arg)),
-      );
-      const url = args.find((arg) => /^https?:/.test(arg));
-      if (url && (name === 'wget' || has(args, 'O', '--remote-name'))) files.add(baseName(url.replace(/[?#].*/, '')));
-    } else {
-      const operand = operands(args)[0];
-      const isInterpreter = SHELLS.has(name) || INTERPRETERS.test(name) || name === 'source' || name === '.';
-      const run = [...files].find(
-        (file) =>
-          (isInterpreter && operand !== undefined && normalise(operand) === file) ||
-          (name === baseName(file) && name !== ''),
-      );
-      if (run !== undefined)
-        return [finding('remote-code', 'high', `runs a file that it has just downloaded (${run})`)];
+  for (const program of programs) {
+    const run = fileItRuns(program);
+    if (run !== undefined && files.has(run)) {
+      return [finding('remote-code', 'high', `runs a file that it has just downloaded (${run})`)];
     }
+    for (const file of downloadedFiles(program)) files.add(file);
   }
   return [];
+}
+
+function downloadedFiles({ name, args, redirects, feeds }: Program): string[] {
+  const written = redirects.filter(({ op }) => op.startsWith('>')).map(({ target }) => normalise(target));
+  if (!DOWNLOADERS.has(name)) return feeds.some((feed) => DOWNLOADERS.has(feed.name)) ? written : [];
+  const named = args.filter((_, i) => /^(?:-[a-zA-Z]*[oO]|--output|--output-document)$/.test(args[i - 1] ?? ''));
+  const url = args.find((arg) => /^https?:/.test(arg));
+  const keepsName = name === 'wget' || has(args, 'O', '--remote-name');
+  return [...written, ...named.map(normalise), ...(url && keepsName ? [baseName(url.replace(/[?#].*/, ''))] : [])];
+}
+
+/** The script that an interpreter reads, or the program itself where it is named by a path. */
+function fileItRuns({ name, path, args }: Program): string | undefined {
+  if (!SHELLS.has(name) && !INTERPRETERS.test(name) && name !== 'source' && name !== '.') return normalise(path);
+  const script = operands(args)[0];
+  return script === undefined ? undefined : normalise(script);
 }
 
 function finding(rule: string, severity: Severity, reason: string): Finding {

@@ -29,6 +29,9 @@ export interface Script {
   isUnclear: boolean;
 }
 
+/** Stands in a word for what a substitution prints. */
+export const SUBSTITUTION = '$(…)';
+
 const MAX_DEPTH = 16;
 const MAX_LENGTH = 128 * 1024;
 /** Words and commands together, over all levels. */
@@ -202,6 +205,7 @@ class Reader {
   }
 
   private redirect(descriptor: string): void {
+    this.spend(1);
     const op = /^(?:&>>?|<<<|<<-?|>>|>\||>&|<&|<>|<|>)/.exec(this.text.slice(this.at, this.at + 3))![0];
     this.at += op.length;
     while (this.text[this.at] === ' ' || this.text[this.at] === '\t') this.at += 1;
@@ -270,7 +274,7 @@ class Reader {
         if (this.text[this.at + 1] !== '(' || this.at !== start) break;
         this.at += 1;
         this.commandUpTo(')', owner);
-        text += '$(…)';
+        text += SUBSTITUTION;
       } else if (char === "'") {
         const end = this.indexOf("'", this.at + 1);
         text += quoted(text, this.text.slice(this.at + 1, end));
@@ -325,13 +329,13 @@ class Reader {
       while (this.at < this.text.length && this.text[this.at] !== '`') this.at += this.text[this.at] === '\\' ? 2 : 1;
       owner.inner.push(...this.nested(this.text.slice(start, this.at).replace(/\\([`\\$])/g, '$1')));
       this.at += 1;
-      return '$(…)';
+      return SUBSTITUTION;
     }
     const next = this.text[this.at + 1] ?? '';
     if (next === '(') {
       this.at += 1;
       this.commandUpTo(')', owner);
-      return '$(…)';
+      return SUBSTITUTION;
     }
     if (next === "'") {
       let end = this.at + 2;
@@ -366,10 +370,9 @@ class Reader {
   }
 
   private nested(text: string): Command[] {
-    if (this.depth >= MAX_DEPTH) {
-      this.budget.isUnclear = true;
-      return [];
-    }
+    this.spend(1);
+    if (this.depth >= MAX_DEPTH) this.budget.isUnclear = true;
+    if (this.budget.isUnclear) return [];
     return new Reader(text, this.depth + 1, new Map(this.variables), this.budget).script();
   }
 
