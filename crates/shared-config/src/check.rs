@@ -118,8 +118,8 @@ pub(crate) struct Wrong {
 }
 
 impl Wrong {
-    pub(crate) fn new(message: impl ToString) -> Self {
-        Self { message: message.to_string(), help: None }
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -196,12 +196,12 @@ fn describe(schema: &Value, path: &[PathPart], error: &ValidationError<'_>) -> W
             let what = what.unwrap_or("of the expected form");
             Wrong::new(format!("{} is no {}", shown(value), lower_first(what).trim_end_matches('.')))
         }
-        _ => Wrong::new(error),
+        _ => Wrong::new(error.to_string()),
     }
 }
 
 /// A pointer into `value` as steps; only the value tells `0` the key from 0 the index.
-fn path_of(pointer: &str, value: &Value) -> Vec<PathPart> {
+pub(crate) fn path_of(pointer: &str, value: &Value) -> Vec<PathPart> {
     let mut path = Vec::new();
     let mut at = Some(value);
     for part in pointer.split('/').skip(1) {

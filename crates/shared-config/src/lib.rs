@@ -10,6 +10,7 @@ mod access;
 mod capabilities;
 mod check;
 mod config;
+mod edit;
 mod effective;
 mod error;
 mod event_name;
@@ -35,6 +36,7 @@ pub use config::{
     Hooks, HooksFile, InvalidPluginEntry, Isolation, Layer, Origin, Override, OverrideFile, PluginEntry, PluginPattern,
     PluginSpec, Plugins, PluginsFile, PreCompactHook, TeamPluginsFile, Teams, TeamsFile,
 };
+pub use edit::{PluginList, add_plugin, remove_plugin};
 pub use effective::effective;
 pub use error::ConfigError;
 pub use event_name::{EventName, UnknownEvent};

@@ -26,7 +26,7 @@ impl PluginManifest {
     pub fn check_options(&self, options: &Value) -> Vec<String> {
         let Some(schema) = &self.options else { return Vec::new() };
         let Ok(schema) = serde_json::to_value(schema) else { return Vec::new() };
-        match jsonschema::options().build(&schema) {
+        match jsonschema::options().with_draft(jsonschema::Draft::Draft202012).build(&schema) {
             Ok(validator) => validator
                 .iter_errors(options)
                 .map(|error| match error.instance_path().as_str() {
@@ -84,7 +84,7 @@ pub(crate) fn check_capabilities(findings: &mut Findings<'_>, at: &[&str]) {
     findings.check_texts(&keys(&["network", "allowlist"]), |host| {
         let result = host.parse::<HostPattern>();
         result.map(drop).map_err(|error| {
-            Wrong::new(error).with_help("write api.example.com, *.example.com or http://localhost:3000")
+            Wrong::new(error.to_string()).with_help("write api.example.com, *.example.com or http://localhost:3000")
         })
     });
     findings.check_texts(&keys(&["exec", "allowlist"]), |glob| check_not_empty(glob, "command line"));
@@ -148,8 +148,10 @@ fn check_order(findings: &mut Findings<'_>) {
 
 fn check_options_schema(findings: &mut Findings<'_>) {
     let Some(schema @ Value::Object(_)) = findings.value(&["options"]) else { return };
-    if let Err(error) = jsonschema::options().build(schema) {
-        let wrong = Wrong::new(format!("the settings' JSON Schema is wrong: {error}"));
-        findings.add(&key_path(&["options"]), wrong);
+    if let Err(error) = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).build(schema) {
+        let mut path = key_path(&["options"]);
+        path.extend(check::path_of(error.instance_path().as_str(), schema));
+        let wrong = Wrong::new("this is no JSON Schema of the plugin's settings").with_help(error.to_string());
+        findings.add(&path, wrong);
     }
 }

@@ -23,11 +23,7 @@ impl Capabilities {
             Access::Net { url } => self.permits_url(access, url),
             Access::NetAddress { host, ip } => {
                 if !self.network.enabled {
-                    return Err(Denial::new(
-                        access,
-                        "it may not use the network".to_owned(),
-                        Some(add("`enabled: true`", "network")),
-                    ));
+                    return Err(not_granted(access, &format!("connecting to `{host}`"), "network", &switch_on(host)));
                 }
                 if is_address_allowed(&self.network.allowlist, *ip) {
                     return Ok(());
@@ -35,40 +31,28 @@ impl Capabilities {
                 let reason = format!("`{host}` is at {ip}, which is no public address and is not named itself");
                 Err(Denial::new(access, reason, Some(add(&format!("`{ip}` to `allowlist`"), "network"))))
             }
+            Access::Env { name } if self.env.contains(name) => Ok(()),
             Access::Env { name } => {
-                if self.env.contains(name) {
-                    return Ok(());
-                }
-                let reason = format!("it may not read the environment variable `{name}`");
+                let reason = format!("reading the environment variable `{name}` needs the capability `env`");
                 Err(Denial::new(access, reason, Some(ask(&format!("`{name}` to `capabilities.env`")))))
             }
-            Access::Llm => {
-                let reason = || "it may not call language models".to_owned();
-                self.llm
-                    .enabled
-                    .then_some(())
-                    .ok_or_else(|| Denial::new(access, reason(), Some(add("`enabled: true`", "llm"))))
-            }
+            Access::Llm if self.llm.enabled => Ok(()),
+            Access::Llm => Err(not_granted(access, "calling a language model", "llm", "`enabled: true`")),
             Access::Docker { image } => {
                 if !self.docker.enabled {
-                    return Err(Denial::new(
-                        access,
-                        "it may not run containers".to_owned(),
-                        Some(add("`enabled: true`", "docker")),
-                    ));
+                    let line = format!("`enabled: true` and `{image}` to `images`");
+                    return Err(not_granted(access, &format!("running a container of `{image}`"), "docker", &line));
                 }
                 if is_image_allowed(&self.docker.images, image) {
                     return Ok(());
                 }
                 let hint = add(&format!("`{image}` to `images`"), "docker");
-                Err(Denial::new(access, format!("it may not run the image `{image}`"), Some(hint)))
+                Err(Denial::new(access, format!("`{image}` is not among the plugin's `docker.images`"), Some(hint)))
             }
+            Access::Approve { risk } if self.permissions.approve.is_some_and(|highest| *risk <= highest) => Ok(()),
             Access::Approve { risk } => {
-                if self.permissions.approve.is_some_and(|highest| *risk <= highest) {
-                    return Ok(());
-                }
-                let hint = add(&format!("`approve: {risk}`"), "permissions");
-                Err(Denial::new(access, format!("it may not approve requests of {risk} risk"), Some(hint)))
+                let what = format!("approving a request of {risk} risk");
+                Err(not_granted(access, &what, "permissions", &format!("`approve: {risk}`")))
             }
             Access::Notify | Access::Log | Access::Storage | Access::Session => Ok(()),
         }
@@ -87,8 +71,12 @@ impl Capabilities {
             return Err(Denial::new(access, "the project's root itself stays".to_owned(), None));
         }
         if !granted {
-            let reason = format!("it may not {key} files");
-            return Err(Denial::new(access, reason, Some(add(&format!("`{key}: true`"), "filesystem"))));
+            let what = match access {
+                Access::FileRead { .. } => format!("reading `{shown}`"),
+                Access::FileWrite { .. } => format!("writing `{shown}`"),
+                _ => format!("deleting `{shown}`"),
+            };
+            return Err(not_granted(access, &what, "filesystem", &format!("`{key}: true`")));
         }
         match RestrictedPaths::new(&self.filesystem.restricted) {
             Some(restricted) if !restricted.is_closed(&relative) => Ok(()),
@@ -104,22 +92,23 @@ impl Capabilities {
     }
 
     fn permits_exec(&self, access: &Access, argv: &[String]) -> Result<(), Denial> {
+        let Some(program) = argv.first().filter(|program| !program.is_empty()) else {
+            return Err(Denial::new(access, "no program is named".to_owned(), None));
+        };
         if argv.iter().any(|argument| argument.contains('\0')) {
             return Err(Denial::new(access, "an argument holds a zero byte".to_owned(), None));
         }
+        let line = matchers::command_line(argv);
+        let entry = format!("`{line}` (or a glob that matches the whole of it) to `allowlist`");
         if !self.exec.enabled {
-            return Err(Denial::new(
-                access,
-                "it may not run programs".to_owned(),
-                Some(add("`enabled: true`", "exec")),
-            ));
+            let what = format!("running `{program}`");
+            return Err(not_granted(access, &what, "exec", &format!("`enabled: true` and {entry}")));
         }
         if is_command_allowed(&self.exec.allowlist, argv) {
             return Ok(());
         }
-        let line = matchers::command_line(argv);
-        let hint = add(&format!("a glob that matches the whole of `{line}` to `allowlist`"), "exec");
-        Err(Denial::new(access, format!("it may not run `{line}`"), Some(hint)))
+        let reason = format!("`{line}` matches nothing in the plugin's `exec.allowlist`");
+        Err(Denial::new(access, reason, Some(add(&entry, "exec"))))
     }
 
     fn permits_url(&self, access: &Access, text: &str) -> Result<(), Denial> {
@@ -133,19 +122,15 @@ impl Capabilities {
                 None,
             ));
         }
+        let entry = allowlist_entry(&url);
         if !self.network.enabled {
-            return Err(Denial::new(
-                access,
-                "it may not use the network".to_owned(),
-                Some(add("`enabled: true`", "network")),
-            ));
+            return Err(not_granted(access, &format!("a request to `{entry}`"), "network", &switch_on(&entry)));
         }
         if is_url_allowed(&self.network.allowlist, &url) {
             return Ok(());
         }
-        let entry = allowlist_entry(&url);
         let hint = add(&format!("`{entry}` to `allowlist`"), "network");
-        Err(Denial::new(access, format!("it may not reach `{entry}`"), Some(hint)))
+        Err(Denial::new(access, format!("`{entry}` is not among the plugin's `network.allowlist`"), Some(hint)))
     }
 }
 
@@ -160,8 +145,7 @@ pub fn check_access(
 ) -> Result<(), Denial> {
     let Err(mut denial) = effective.permits(access, root) else { return Ok(()) };
     if requested.permits(access, root).is_ok() {
-        denial.hint =
-            Some("its plugin.yml asks for this, but it is not granted: run `mimir plugin grant NAME`".to_owned());
+        denial.hint = Some("plugin.yml asks for it, but it is not granted: run `mimir plugin grant NAME`".to_owned());
     }
     Err(denial.for_plugin(plugin))
 }
@@ -171,6 +155,16 @@ fn allowlist_entry(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let scheme = if url.scheme() == "https" { "" } else { "http://" };
     url.port().map_or_else(|| format!("{scheme}{host}"), |port| format!("{scheme}{host}:{port}"))
+}
+
+/// A capability that is missing as a whole. `lines` is what has to be added to its section of the manifest.
+fn not_granted(access: &Access, what: &str, section: &str, lines: &str) -> Denial {
+    let reason = format!("{what} needs the capability `{}`", access.capability());
+    Denial::new(access, reason, Some(add(lines, section)))
+}
+
+fn switch_on(host: &str) -> String {
+    format!("`enabled: true` and `{host}` to `allowlist`")
 }
 
 fn add(line: &str, section: &str) -> String {

@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::read::ReadLayer;
 use super::{
-    Allowlist, Budget, BudgetFile, Config, Hooks, Isolation, Layer, Override, OverrideFile, Plugins, PreCompactHook,
-    Teams,
+    Allowlist, Budget, BudgetFile, Config, Hooks, Isolation, Layer, OverrideFile, Plugins, PreCompactHook, Teams,
 };
 use crate::error::ConfigError;
 use crate::{Capabilities, Failure};
@@ -100,7 +99,7 @@ impl Merge {
         }
         self.plugins.disabled.extend(layer.entries(&["plugins", "disabled"], &said.disabled));
         for (name, OverrideFile { limits, failure }) in &said.overrides {
-            let own = self.plugins.overrides.entry(name.clone()).or_insert_with(Override::default);
+            let own = self.plugins.overrides.entry(name.clone()).or_default();
             match layer.layer {
                 Layer::Project | Layer::Policy => own.limits_at_most = own.limits_at_most.narrowest(limits),
                 _ => own.limits = own.limits.overridden_by(limits),
@@ -153,9 +152,9 @@ impl Merge {
 
     fn plain(&mut self, layer: &ReadLayer) -> Result<(), ConfigError> {
         let said = self.admissible(layer);
-        let fail = |problem: figment::Error| ConfigError::Layers { problem: problem.to_string() };
-        let figment = Figment::new().merge(provider("so far", &self.plain).map_err(fail)?);
-        self.plain = figment.merge(provider(layer.place(), &said).map_err(fail)?).extract().map_err(fail)?;
+        let below = Figment::new().merge(provider("the layers below", &self.plain)?);
+        let merged = below.merge(provider(layer.place(), &said)?).extract();
+        self.plain = merged.map_err(|error| does_not_fit(&error))?;
         Ok(())
     }
 
@@ -201,8 +200,12 @@ impl Merge {
     }
 }
 
-fn provider(place: &str, said: &Plain) -> Result<PlainLayer, figment::Error> {
-    let value = figment::value::Value::serialize(said)?;
+fn does_not_fit(error: &figment::Error) -> ConfigError {
+    ConfigError::Layers { problem: error.to_string() }
+}
+
+fn provider(place: &str, said: &Plain) -> Result<PlainLayer, ConfigError> {
+    let value = figment::value::Value::serialize(said).map_err(|error| does_not_fit(&error))?;
     Ok(PlainLayer { place: place.to_owned(), dict: value.into_dict().unwrap_or_default() })
 }
 

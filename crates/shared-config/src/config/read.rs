@@ -110,14 +110,16 @@ impl ConfigFile {
 /// What no schema can say.
 fn find_more(findings: &mut Findings<'_>) {
     for keys in [&["plugins", "enabled"][..], &["plugins", "disabled"], &["teams", "plugins", "required"]] {
-        findings.check_texts(keys, |text| PluginSpec::parse(text, Path::new("")).map(drop).map_err(Wrong::new));
+        findings.check_texts(keys, |text| {
+            PluginSpec::parse(text, Path::new("")).map(drop).map_err(|error| Wrong::new(error.to_string()))
+        });
     }
     for key in ["options", "overrides"] {
         let keys = findings.value(&["plugins", key]).and_then(Value::as_object);
         let wrong =
             keys.into_iter().flat_map(Map::keys).filter_map(|name| Some((name.clone(), PluginId::new(name).err()?)));
         for (name, error) in wrong.collect::<Vec<_>>() {
-            findings.add_key(&["plugins", key], &name, Wrong::new(error));
+            findings.add_key(&["plugins", key], &name, Wrong::new(error.to_string()));
         }
     }
     let overrides = findings.value(&["plugins", "overrides"]).and_then(Value::as_object);

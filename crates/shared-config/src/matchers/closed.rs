@@ -23,7 +23,7 @@ impl Closed {
 }
 
 /// Folders and files that hold keys, by the end of their path.
-const SECRETS: [&[&str]; 14] = [
+const SECRETS: [&[&str]; 16] = [
     &[".ssh"],
     &[".gnupg"],
     &[".aws"],
@@ -36,6 +36,8 @@ const SECRETS: [&[&str]; 14] = [
     &[".netrc"],
     &["_netrc"],
     &[".git-credentials"],
+    &[".npmrc"],
+    &[".pypirc"],
     &[".pgpass"],
     &[".cargo", "credentials.toml"],
 ];

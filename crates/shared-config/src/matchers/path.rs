@@ -51,7 +51,7 @@ impl RestrictedPaths {
     /// Whether the path or a folder above it is closed. `relative` must be normalised.
     pub(crate) fn is_closed(&self, relative: &Path) -> bool {
         // Whether it is a folder is not known here; a pattern for folders alone (`secrets/`) closes both.
-        relative.as_os_str().len() > 0 && self.0.matched_path_or_any_parents(relative, true).is_ignore()
+        !relative.as_os_str().is_empty() && self.0.matched_path_or_any_parents(relative, true).is_ignore()
     }
 }
 

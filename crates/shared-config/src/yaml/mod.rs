@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use spans::{Children, Node};
+pub(crate) use spans::{Children, Entry, Node};
 
 use crate::problem::Problem;
 
@@ -42,7 +42,8 @@ impl<'a> Document<'a> {
             );
         }
         let quoted = quote_scoped::quote(text);
-        let root = spans::read(&quoted).map_err(|_| Problem::new(text, 0..0, "it is nested too deeply".to_owned()))?;
+        let root =
+            spans::read(text, &quoted).map_err(|_| Problem::new(text, 0..0, "it is nested too deeply".to_owned()))?;
         if let Some((first, again, key)) = root.as_ref().and_then(Node::first_duplicate) {
             let line = crate::problem::line_and_column(text, first.start).0;
             return Err(Problem::new(text, again, format!("the key `{key}` stands there twice"))

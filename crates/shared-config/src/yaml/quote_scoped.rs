@@ -58,7 +58,7 @@ fn first_error(text: &str) -> Option<usize> {
 /// The length of the scoped name at the start of `text`, if one stands there by itself: nothing follows but what ends a
 /// plain value.
 fn name_at(text: &str) -> Option<usize> {
-    let len = text.find(|c: char| !is_name_char(c)).unwrap_or(text.len());
+    let len = name_len(text);
     let (name, rest) = text.split_at(len);
     let line = rest.split(['\n', '\r']).next().unwrap_or_default();
     let after = line.trim_start_matches([' ', '\t']);
@@ -67,6 +67,11 @@ fn name_at(text: &str) -> Option<usize> {
         || (after.starts_with('#') && after.len() < line.len())
         || (after.starts_with(':') && after[1..].chars().next().is_none_or(|c| matches!(c, ' ' | '\t' | '{' | '[')));
     (is_over && is_scoped_name(name)).then_some(len)
+}
+
+/// The length of what at the start of `text` may be part of a name.
+pub(super) fn name_len(text: &str) -> usize {
+    text.find(|c: char| !is_name_char(c)).unwrap_or(text.len())
 }
 
 fn is_name_char(c: char) -> bool {

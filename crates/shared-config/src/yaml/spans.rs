@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use saphyr_parser::{Event, Parser, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::PathPart;
-use super::quote_scoped::Quoted;
+use super::quote_scoped::{self, Quoted};
 
 /// Where a value stands in the original text, in bytes.
 #[derive(Debug, Clone)]
@@ -77,17 +77,45 @@ struct Open {
 #[derive(Debug)]
 pub(crate) struct TooDeep;
 
+/// The length of a scalar. Its span may reach over blanks and comments to the next token.
+fn scalar_len(span: &str, style: ScalarStyle) -> usize {
+    if span.starts_with('@') {
+        // It got its quotes from us
+        return quote_scoped::name_len(span);
+    }
+    let quote = match style {
+        ScalarStyle::SingleQuoted => '\'',
+        ScalarStyle::DoubleQuoted => '"',
+        _ => return span.trim_end().len(),
+    };
+    let mut chars = span.char_indices().skip_while(|(_, c)| *c != quote).skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quote == '"' => {
+                chars.next();
+            }
+            // A single quote inside is written twice
+            '\'' if quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == '\'') => {
+                chars.next();
+            }
+            c if c == quote => return at + 1,
+            _ => {}
+        }
+    }
+    span.trim_end().len()
+}
+
 /// As deep as serde_yaml goes.
 const MAX_DEPTH: usize = 128;
 
 /// `None` if the text is empty or broken; what is wrong with it is for serde_yaml to say.
-pub(crate) fn read(quoted: &Quoted) -> Result<Option<Node>, TooDeep> {
+pub(crate) fn read(original: &str, quoted: &Quoted) -> Result<Option<Node>, TooDeep> {
     let mut is_too_deep = false;
-    let root = read_node(quoted, &mut is_too_deep);
+    let root = read_node(original, quoted, &mut is_too_deep);
     if is_too_deep { Err(TooDeep) } else { Ok(root) }
 }
 
-fn read_node(quoted: &Quoted, is_too_deep: &mut bool) -> Option<Node> {
+fn read_node(original: &str, quoted: &Quoted, is_too_deep: &mut bool) -> Option<Node> {
     // The parser counts characters
     let bytes = quoted.text.char_indices().map(|(at, _)| at).chain([quoted.text.len()]).collect::<Vec<_>>();
     let place = |index: usize| quoted.original(bytes.get(index).copied().unwrap_or(quoted.text.len()));
@@ -101,11 +129,15 @@ fn read_node(quoted: &Quoted, is_too_deep: &mut bool) -> Option<Node> {
             *is_too_deep = true;
             return None;
         }
-        let starts_flow = span.len() == 1;
+        // A bracket's own span may reach to the next token
+        let bracket = bytes.get(span.start.index()).and_then(|at| quoted.text.as_bytes().get(*at)).copied();
+        let starts_flow = matches!(bracket, Some(b'[' | b'{'));
         let span = place(span);
         let (node, text) = match event {
-            Event::Scalar(text, ..) => {
-                (Node { span, is_flow: false, children: Children::None }, Some(text.into_owned()))
+            Event::Scalar(text, style, ..) => {
+                let end = span.start + scalar_len(original.get(span.clone()).unwrap_or_default(), style);
+                let node = Node { span: span.start..end, is_flow: false, children: Children::None };
+                (node, Some(text.into_owned()))
             }
             Event::Alias(_) => (Node { span, is_flow: false, children: Children::None }, None),
             Event::SequenceStart(..) => {
@@ -120,7 +152,8 @@ fn read_node(quoted: &Quoted, is_too_deep: &mut bool) -> Option<Node> {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Open { mut node, .. } = open.pop()?;
-                node.span.end = span.end.max(node.span.start);
+                let end = if node.is_flow && matches!(bracket, Some(b']' | b'}')) { span.start + 1 } else { span.end };
+                node.span.end = end.max(node.span.start);
                 (node, None)
             }
             Event::StreamEnd => return None,

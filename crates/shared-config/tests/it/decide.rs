@@ -1,5 +1,6 @@
 use mimir_shared_config::{Candidate, Config, ConfigSources, ConfigText, Decision, PluginId, PluginSource};
 
+#[derive(Clone, Copy)]
 enum Place {
     /// A folder in the repository's `.mimir/plugins/`.
     Folder,

@@ -5,6 +5,7 @@
 mod config;
 mod decide;
 mod design;
+mod edit;
 mod grants;
 mod manifest;
 mod messages;

@@ -19,9 +19,15 @@ fn find_undescribed(schema: &Value, path: &str, found: &mut Vec<String>) {
     }
     match schema {
         Value::Object(map) => {
-            map.iter().for_each(|(key, schema)| find_undescribed(schema, &format!("{path}/{key}"), found))
+            for (key, schema) in map {
+                find_undescribed(schema, &format!("{path}/{key}"), found);
+            }
         }
-        Value::Array(items) => items.iter().for_each(|schema| find_undescribed(schema, path, found)),
+        Value::Array(items) => {
+            for schema in items {
+                find_undescribed(schema, path, found);
+            }
+        }
         _ => {}
     }
 }
