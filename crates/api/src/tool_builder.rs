@@ -156,7 +156,7 @@ mod tests {
         let error = tool.check_args(&json!({"depth": -1})).unwrap_err();
         assert_eq!(
             error.message,
-            "the arguments of `list-files` are wrong: \"path\" is a required property; /depth: -1 is less than the minimum of 0"
+            "the arguments of `list-files` are wrong: /depth: -1 is less than the minimum of 0; \"path\" is a required property"
         );
 
         let plain = build(json!({"name": "ping", "description": "Pings"})).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimir_shared_config::Access;
-use mimir_shared_platform::{Links, ProcessRequest};
+use mimir_shared_platform::{Links, PlatformError, ProcessRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -152,12 +152,16 @@ async fn cwd(call: &Arc<Call>, asked: Option<String>) -> Result<PathBuf, ApiErro
         PathProblem::Outside => outside(),
     })?;
     let directory = Arc::clone(&call.shared.directory);
-    let place = blocking(move || {
-        let place = directory.place(&path.relative, Links::Follow)?;
-        let is_folder = place.metadata()?.is_some_and(|found| found.is_dir());
-        Ok(is_folder.then(|| place.real_path().to_owned()))
+    let found = blocking(move || match directory.place(&path.relative, Links::Follow) {
+        Err(PlatformError::Outside { .. }) => Ok(Err(())),
+        place => {
+            let place = place?;
+            let is_folder = place.metadata()?.is_some_and(|found| found.is_dir());
+            Ok(Ok(is_folder.then(|| place.real_path().to_owned())))
+        }
     });
-    place.await?.ok_or_else(|| ApiError::invalid(format!("`cwd`: `{asked}` is no folder")))
+    let folder = found.await?.map_err(|()| outside())?;
+    folder.ok_or_else(|| ApiError::invalid(format!("`cwd`: `{asked}` is no folder")))
 }
 
 #[cfg(test)]
