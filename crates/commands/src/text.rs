@@ -5,8 +5,11 @@ use unicode_width::UnicodeWidthChar;
 
 /// One line of text that can't steer the terminal: control characters become their pictures (␛ for escape), and what
 /// reorders or hides text (bidirectional controls, zero-width characters, tags) becomes �. Line ends become spaces.
+///
+/// Joiners go, so that a family of emojis is its members: how wide the whole would be, no two terminals agree.
 pub fn printable(text: &str) -> String {
     text.chars()
+        .filter(|c| !is_joiner(*c))
         .map(|c| match c {
             '\n' | '\r' | '\t' => ' ',
             c => visible(c),
@@ -17,7 +20,7 @@ pub fn printable(text: &str) -> String {
 /// Like [`printable`], but line ends stay, a tab is four spaces, and a carriage return before a line end goes.
 pub fn printable_block(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
+    let mut chars = text.chars().filter(|c| !is_joiner(*c)).peekable();
     while let Some(c) = chars.next() {
         match c {
             '\n' => out.push('\n'),
@@ -44,6 +47,10 @@ pub(crate) fn printable_in_place(text: &str) -> String {
             },
         })
         .collect()
+}
+
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 fn visible(c: char) -> char {
@@ -107,6 +114,7 @@ mod tests {
             ("\u{9b}31m", "\u{fffd}31m"),
             ("evil\u{202e}txt.exe", "evil\u{fffd}txt.exe"),
             ("zero\u{200b}width", "zero\u{fffd}width"),
+            ("\u{1f469}\u{200d}\u{1f467}", "\u{1f469}\u{1f467}"),
         ];
         for (input, expected) in cases {
             assert_eq!(printable(input), expected, "{input:?}");

@@ -2,4 +2,49 @@
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod cli;
+mod events;
+mod events_page;
+mod person;
+mod plugin;
+mod replay;
+mod report;
+mod runtime;
+mod schema;
+mod terminal;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use mimir_commands::{CommandError, Exit};
+
+use crate::cli::{Cli, Command};
+use crate::terminal::Terminal;
+
+fn main() -> ExitCode {
+    // The same binary serves as the sandbox process and as the bundler: neither gets as far as the command line.
+    mimir_plugins::main_if_requested();
+    let cli = Cli::parse();
+    let mut terminal = Terminal::new(cli.global.color);
+    let result = match cli.command {
+        Command::Replay(replay) => return replay::main(&replay, &cli.global, &mut terminal),
+        Command::Plugin(command) => plugin::run(command, &cli.global, &mut terminal),
+        Command::Events(events) => events::run(&events, &mut terminal),
+        Command::Schema(schema) => schema::run(schema.which, &mut terminal).map_err(CommandError::from),
+    };
+    ExitCode::from(finish(result, &terminal).code())
+}
+
+/// Reports an error and gives the exit code.
+fn finish(result: Result<Exit, CommandError>, terminal: &Terminal) -> Exit {
+    match result {
+        Ok(exit) => exit,
+        // Whoever read the output has seen enough.
+        Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            report::report(terminal, &error);
+            error.exit()
+        }
+    }
+}

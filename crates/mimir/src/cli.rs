@@ -1,0 +1,119 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mimir_commands::PluginCommand;
+
+/// An AI coding agent whose plugins run in isolates of their own
+#[derive(Debug, Parser)]
+#[command(name = "mimir", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Colour the output
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = When::Auto, help_heading = "Global options")]
+    pub(crate) color: When,
+    /// The project's folder [default: the nearest folder upwards with .mimir/ or .git]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub(crate) project: Option<PathBuf>,
+    /// Start without any plugin
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) no_plugins: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// Where it is a terminal and NO_COLOR is not set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Replay a recorded session through the plugins and show what each of them did
+    Replay(Replay),
+    /// List, check, enable, trust and grant plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Describe the events that plugins can listen to
+    Events(Events),
+    /// Print what other files are generated from
+    #[command(hide = true)]
+    Schema(Schema),
+}
+
+/// Replay a recorded session through the plugins and show what each of them did
+///
+/// The recording has one event a line: {"event": "tool.execute.before", "payload": {…}}. Nothing is touched: what a
+/// plugin would write, run, send or show is answered from the recording where it has it, and refused otherwise.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The recording, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A plugin's folder, or a folder of plugins, to load beside those that the configuration enables
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Vec<PathBuf>,
+    /// Grant the plugins what they ask for, for this run alone
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Let the plugins really write, run, send and show what they are granted
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Print one JSON object a line: one for each event, and a summary last
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// End with 1 if an event came to one of these
+    #[arg(long, value_enum, value_name = "OUTCOME", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// A plugin changed it
+    Changed,
+    /// A plugin blocked it
+    Blocked,
+    /// A plugin approved it
+    Approved,
+    /// A plugin denied it
+    Denied,
+    /// A plugin failed, whatever the event came to
+    Failed,
+}
+
+/// Describe the events that plugins can listen to
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Only this one
+    pub(crate) name: Option<String>,
+    /// Print one JSON object, or an array of them
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print what other files are generated from
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    pub(crate) which: Which,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Which {
+    /// JSON Schema of plugin.yml
+    Manifest,
+    /// JSON Schema of config.yml
+    Config,
+    /// The page about the events, in Markdown
+    Events,
+    /// TypeScript types of the events' payloads and answers
+    EventsTs,
+}

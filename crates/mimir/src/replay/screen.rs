@@ -1,0 +1,214 @@
+//! The replay for people: a line an event, and beneath it what plugins did about it.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anstyle::Style;
+use mimir_commands::{Align, Cell, Column, Fit, Table, Theme, display_width, printable_block};
+use mimir_plugins::{AnswerRecord, EventName, Outcome, Traced};
+use serde_json::Value;
+
+use super::diff::{diff, fit};
+use super::gist::gist;
+use super::tally::Tally;
+
+/// Columns of an event's number.
+const NUMBER: usize = 5;
+/// Columns of an event's name: the longest is `slash.command.executed`.
+const NAME: usize = 22;
+/// Columns before what stands beneath an event.
+const INDENT: usize = NUMBER + 3;
+/// Lines of a reason that are shown; a stack trace may have more.
+const REASON_LINES: usize = 8;
+
+/// Prints what came of one event: the `number`th of the recording.
+pub(crate) fn event(
+    out: &mut dyn Write,
+    width: usize,
+    number: u64,
+    name: EventName,
+    payload: &str,
+    traced: &Traced,
+) -> io::Result<()> {
+    let emission = &traced.emission;
+    // What is JSON to a plugin may be no text to us: half a surrogate pair
+    let before: Value = serde_json::from_str(payload).unwrap_or_default();
+    let (mark, style) = if emission.answers.is_empty() { ("·", Theme::DIM) } else { mark(emission.outcome) };
+    let dim = Theme::DIM;
+    let right = asked(&emission.answers);
+    let room = width.saturating_sub(NUMBER + 1 + 2 + NAME + 2 + display_width(&right) + 2);
+    let gist = fit(&gist(name, &before), room);
+    let pad = room.saturating_sub(display_width(&gist)) + 2;
+    let line = format!(
+        "{dim}{number:>NUMBER$}{dim:#} {style}{mark}{style:#} {name:<NAME$}  {gist}{:pad$}{dim}{right}{dim:#}",
+        ""
+    );
+    writeln!(out, "{}", line.trim_end())?;
+    for answer in &emission.answers {
+        let changes = traced.changes.iter().filter(|change| change.plugin == answer.plugin);
+        let has_failed = traced.failed.contains(&answer.plugin);
+        if answer.outcome == Outcome::Passed && answer.reason.is_none() && !has_failed {
+            continue;
+        }
+        beneath(out, width, answer, has_failed)?;
+        for change in changes {
+            let (Ok(before), Ok(after)) = (serde_json::from_str(&change.before), serde_json::from_str(&change.after))
+            else {
+                continue;
+            };
+            for line in changed_fields(&before, &after, width.saturating_sub(INDENT + 2)) {
+                writeln!(out, "{:1$}{line}", "", INDENT + 2)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What one plugin did, and why.
+fn beneath(out: &mut dyn Write, width: usize, answer: &AnswerRecord, has_failed: bool) -> io::Result<()> {
+    let (mark, style) =
+        mark(if has_failed && answer.outcome == Outcome::Passed { Outcome::Failed } else { answer.outcome });
+    let dim = Theme::DIM;
+    let verb = match (answer.outcome, has_failed) {
+        (Outcome::Passed, _) => "passed",
+        (Outcome::Blocked, true) => "failed, which blocks",
+        (Outcome::Denied, true) => "failed, which denies",
+        (outcome, _) => outcome.as_str(),
+    };
+    let took = duration(answer.elapsed);
+    writeln!(out, "{:INDENT$}{style}{mark} {verb}{style:#} by {} {dim}in {took}{dim:#}", "", answer.plugin)?;
+    let Some(reason) = &answer.reason else { return Ok(()) };
+    let reason = printable_block(reason);
+    let mut lines = reason
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .flat_map(|line| mimir_commands::wrap(line, width.saturating_sub(INDENT + 2)));
+    for line in lines.by_ref().take(REASON_LINES) {
+        writeln!(out, "{:1$}{line}", "", INDENT + 2)?;
+    }
+    let rest = lines.count();
+    if rest > 0 {
+        writeln!(out, "{:1$}{dim}… {rest} more lines{dim:#}", "", INDENT + 2)?;
+    }
+    Ok(())
+}
+
+/// The differences of two payloads, field by field.
+fn changed_fields(before: &Value, after: &Value, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else {
+        return diff("payload", Some(before), Some(after), width);
+    };
+    for (key, value) in new {
+        lines.extend(diff(key, old.get(key), Some(value), width));
+    }
+    for (key, value) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
+        lines.extend(diff(key, Some(value), None, width));
+    }
+    lines
+}
+
+fn asked(answers: &[AnswerRecord]) -> String {
+    let slowest = answers.iter().map(|answer| answer.elapsed).max();
+    match (answers, slowest) {
+        ([], _) | (_, None) => String::new(),
+        ([only], Some(took)) => format!("{} {:>7}", only.plugin, duration(took)),
+        (several, Some(took)) => format!("{} plugins {:>7}", several.len(), duration(took)),
+    }
+}
+
+fn mark(outcome: Outcome) -> (&'static str, Style) {
+    match outcome {
+        Outcome::Passed => ("✓", Theme::DIM),
+        Outcome::Changed => ("~", Theme::WARN),
+        Outcome::Blocked | Outcome::Denied => ("✗", Theme::BAD),
+        Outcome::Approved => ("✓", Theme::GOOD),
+        Outcome::Failed => ("!", Theme::BAD),
+    }
+}
+
+/// Prints the counts and the table of plugins.
+pub(crate) fn summary(out: &mut dyn Write, width: usize, tally: &Tally) -> io::Result<()> {
+    let (dim, strong) = (Theme::DIM, Theme::STRONG);
+    let plural = if tally.events == 1 { "" } else { "s" };
+    let took = duration(tally.elapsed);
+    let end = if tally.is_interrupted { ", interrupted" } else { "" };
+    writeln!(out)?;
+    write!(out, "{strong}{} event{plural}{strong:#} {dim}in {took}{end}{dim:#}", grouped(tally.events))?;
+    for (outcome, count) in tally.outcomes.each().into_iter().filter(|(_, count)| *count > 0) {
+        let (_, style) = mark(outcome);
+        write!(out, "  {style}{} {outcome}{style:#}", grouped(count))?;
+    }
+    if tally.unknown > 0 {
+        write!(out, "  {dim}{} unknown{dim:#}", grouped(tally.unknown))?;
+    }
+    writeln!(out)?;
+    if tally.parts.is_empty() {
+        return writeln!(out, "{dim}no plugin was loaded{dim:#}");
+    }
+    writeln!(out)?;
+    write!(out, "{}", parts(tally).render(width))
+}
+
+fn parts(tally: &Tally) -> Table {
+    let sum = |count: fn(&super::tally::Part) -> u64| tally.parts.values().map(count).sum::<u64>();
+    let has_permissions = sum(|part| part.outcomes.approved + part.outcomes.denied) > 0;
+    let number = |title| Column { title, align: Align::Right, fit: Fit::Keep };
+    let mut columns = vec![Column { title: "PLUGIN", align: Align::Left, fit: Fit::Cut(12) }];
+    columns.extend(["EVENTS", "CHANGES", "BLOCKS"].map(number));
+    if has_permissions {
+        columns.extend(["APPROVED", "DENIED"].map(number));
+    }
+    columns.extend(["FAILURES", "CPU TIME", "PEAK HEAP"].map(number));
+    let mut table = Table::new(columns);
+    for (plugin, part) in &tally.parts {
+        let count = |count: u64, style| match count {
+            0 => Cell::styled("–", Theme::DIM),
+            count => Cell::styled(grouped(count), style),
+        };
+        let mut row = vec![
+            Cell::styled(plugin.as_str(), Theme::STRONG),
+            count(part.events, Theme::PLAIN),
+            count(part.outcomes.changed, Theme::WARN),
+            count(part.outcomes.blocked, Theme::BAD),
+        ];
+        if has_permissions {
+            row.extend([count(part.outcomes.approved, Theme::GOOD), count(part.outcomes.denied, Theme::BAD)]);
+        }
+        row.push(count(part.failures, Theme::BAD));
+        row.push(if part.events == 0 { count(0, Theme::DIM) } else { Cell::new(duration(part.cpu)) });
+        row.push(if part.peak_heap == 0 { count(0, Theme::DIM) } else { Cell::new(bytes(part.peak_heap)) });
+        table.row(row);
+    }
+    table
+}
+
+fn duration(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1e3;
+    match ms {
+        ms if ms < 10.0 => format!("{ms:.2} ms"),
+        ms if ms < 100.0 => format!("{ms:.1} ms"),
+        ms if ms < 1_000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.2} s", ms / 1e3),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
+fn bytes(bytes: usize) -> String {
+    const MIB: f64 = 1_048_576.0;
+    let bytes = bytes as f64;
+    if bytes < MIB { format!("{:.0} KiB", bytes / 1_024.0) } else { format!("{:.1} MiB", bytes / MIB) }
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
