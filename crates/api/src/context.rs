@@ -158,3 +158,148 @@ async fn answer(call: &Arc<Call>, op: &str) -> Result<Value, ApiError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails here should stop")]
+
+    use std::fmt::Write as _;
+    use std::sync::Mutex;
+
+    use mimir_shared_config::{Denial, PluginId, PluginIdentity};
+    use mimir_shared_platform::testing::{ManualClock, MemoryAuditLog, MemoryNotifier};
+    use mimir_shared_platform::{HostProcesses, OsFileSystem, ReqwestClient};
+    use mimir_shared_providers::{Message, Role};
+    use serde_json::json;
+
+    use super::*;
+    use crate::ports::{MockEventSink, MockGate, MockLogSink, MockSessionView};
+    use crate::recording::MockRecording;
+
+    /// A gate that refuses what it is asked the `refused`-th time, and what it was asked.
+    fn gate(refused: usize) -> (MockGate, Arc<Mutex<Vec<String>>>) {
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = Arc::clone(&asked);
+        let mut gate = MockGate::new();
+        gate.expect_check().returning(move |plugin, access| {
+            let mut asked = seen.lock().unwrap();
+            asked.push(access.to_string());
+            if asked.len() != refused {
+                return Ok(());
+            }
+            let (capability, reason) = (access.capability().to_owned(), format!("not for {}", plugin.id));
+            Err(Denial { capability, reason, hint: Some("ask".to_owned()) })
+        });
+        (gate, asked)
+    }
+
+    fn ports(gate: MockGate, sessions: MockSessionView) -> ContextPorts {
+        let mut events = MockEventSink::new();
+        events.expect_raise().never();
+        ContextPorts {
+            gate: Arc::new(gate),
+            files: Arc::new(OsFileSystem),
+            processes: Arc::new(HostProcesses::new([])),
+            http: Arc::new(ReqwestClient::new()),
+            clock: Arc::new(ManualClock::at(0)),
+            notifier: Arc::new(MemoryNotifier::default()),
+            audit: Arc::new(MemoryAuditLog::default()),
+            sessions: Arc::new(sessions),
+            events: Arc::new(events),
+            logs: Arc::new(MockLogSink::new()),
+        }
+    }
+
+    async fn call(ports: ContextPorts, effects: Effects, op: &str, args: Value) -> (String, Result<Value, ApiError>) {
+        let project = tempfile::tempdir().unwrap();
+        let settings = ContextSettings {
+            project_root: project.path().to_owned(),
+            storage: project.path().join("storage"),
+            limits: ApiLimits::default(),
+            effects,
+        };
+        let identity = json!({"source": "builtin", "package": "p", "hash": "0".repeat(64)});
+        let identity: PluginIdentity = serde_json::from_value(identity).unwrap();
+        let plugin = Arc::new(PluginProfile { id: PluginId::new("p").unwrap(), identity });
+        let origin = Origin { session_id: Some("s".into()), ..Origin::default() };
+        let context = PluginContext::new(ports, settings).unwrap();
+        let result = context.call(HostRequest { plugin, origin, op, args: &args.to_string() }).await;
+        let mut left = String::new();
+        for entry in OsFileSystem.read_dir(project.path()).unwrap() {
+            let _ = write!(left, "{} ", entry.name);
+        }
+        (left, result)
+    }
+
+    #[tokio::test]
+    async fn the_gate_is_asked_before_and_about_what_was_opened() {
+        for refused in [1, 2] {
+            let (gate, asked) = gate(refused);
+            let ports = ports(gate, MockSessionView::new());
+            let (left, result) = call(ports, Effects::Live, "fs.writeFile", json!({"path": "x", "data": ""})).await;
+            let error = result.unwrap_err();
+            assert_eq!(error.message, "fs.writeFile is denied: not for p");
+            assert_eq!((error.capability.as_deref(), error.hint.as_deref()), (Some("filesystem.write"), Some("ask")));
+            assert_eq!((asked.lock().unwrap().len(), left.as_str()), (refused, ""), "nothing is written");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_done_that_the_gate_refuses() {
+        let cases = [
+            ("exec", json!({"command": "touch", "args": ["x"]}), "exec"),
+            ("fetch", json!({"url": "http://127.0.0.1:9/"}), "network"),
+            ("notify", json!({"message": "x"}), "notify"),
+            ("storage.set", json!({"key": "x", "value": 1}), "storage"),
+            ("session.messages", json!({}), "session"),
+        ];
+        for (op, args, capability) in cases {
+            let (gate, asked) = gate(1);
+            let mut sessions = MockSessionView::new();
+            sessions.expect_messages().never();
+            let (left, result) = call(ports(gate, sessions), Effects::Live, op, args).await;
+            assert_eq!(result.unwrap_err().capability.as_deref(), Some(capability));
+            assert_eq!((asked.lock().unwrap().len(), left.as_str()), (1, ""), "{op}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_gate_refuses_is_a_denial() {
+        let (gate, asked) = gate(2);
+        let args = json!({"url": "http://127.0.0.1:9/"});
+        let (_, result) = call(ports(gate, MockSessionView::new()), Effects::Live, "fetch", args).await;
+        assert_eq!(result.unwrap_err().message, "fetch is denied: not for p");
+        assert_eq!(
+            asked.lock().unwrap().as_slice(),
+            ["request http://127.0.0.1:9/", "connect to 127.0.0.1 at 127.0.0.1"]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_session_is_that_of_the_origin() {
+        let mut sessions = MockSessionView::new();
+        sessions
+            .expect_messages()
+            .withf(|id| id == "s")
+            .once()
+            .returning(|_| Ok(Some(vec![Message::text(Role::User, "hi")])));
+        let (_, result) = call(ports(gate(0).0, sessions), Effects::Live, "session.messages", json!({})).await;
+        assert_eq!(result.unwrap(), json!([{"role": "user", "content": "hi"}]));
+    }
+
+    #[tokio::test]
+    async fn a_recording_is_asked_after_the_gate_and_with_the_same_arguments() {
+        let args = json!({"path": "x", "data": "y"});
+        let expected = args.clone();
+        let mut recording = MockRecording::new();
+        recording
+            .expect_answer()
+            .withf(move |plugin, op, args| plugin.as_str() == "p" && op == "fs.writeFile" && *args == expected)
+            .once()
+            .returning(|_, _, _| Some(Ok(Value::Null)));
+        let (gate, asked) = gate(0);
+        let effects = Effects::Recorded(Arc::new(recording));
+        let (left, result) = call(ports(gate, MockSessionView::new()), effects, "fs.writeFile", args).await;
+        assert_eq!((result, left.as_str(), asked.lock().unwrap().len()), (Ok(Value::Null), "", 1));
+    }
+}
