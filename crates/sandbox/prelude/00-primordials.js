@@ -42,6 +42,7 @@ const ObjectSetPrototypeOf = Object.setPrototypeOf;
 const ObjectPrototype = Object.prototype;
 const ObjectPrototypeToString = uncurryThis(Object.prototype.toString);
 const FunctionPrototype = Function.prototype;
+const FunctionPrototypeBind = uncurryThis(Function.prototype.bind);
 const FunctionPrototypeToString = uncurryThis(Function.prototype.toString);
 
 const ArrayIsArray = Array.isArray;
