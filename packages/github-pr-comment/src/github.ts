@@ -19,8 +19,8 @@ export function connect(repository: string, token: string): GitHub {
       headers: {
         accept: 'application/vnd.github+json',
         authorization: `Bearer ${token}`,
-        'x-github-api-version': '2022-11-28',
         ...(body && { 'content-type': 'application/json' }),
+        'x-github-api-version': '2022-11-28',
       },
       ...(body && { body: JSON.stringify(body) }),
     });
