@@ -1,10 +1,10 @@
 // Every built-in that the prelude uses, captured before any plugin code can replace it. A plugin that patches
 // `Array.prototype.push` or deletes `Map` changes its own world, never what the prelude does.
 //
-// Rules for prelude code: no method call on a built-in (`ArrayPrototypePush(list, x)`, not `list.push(x)`), no `for…of`
+// Rules for prelude code: no method call on a built-in (`ArrayPrototypePush(list, x)`, not `list.push(x)`), no `for...of`
 // and no array destructuring or spread over values (they look up `Symbol.iterator` on a prototype that plugins own).
 
-// Set by the runtime when an isolate boots: `native(op, a, b, c, …)`. Undefined while the snapshot is made.
+// Set by the runtime when an isolate boots: `native(op, a, b, c, ...)`. Undefined while the snapshot is made.
 let native;
 // Set by the runtime at boot where it has them; both are looked up at the time of use.
 let runtimeSetTimeout;

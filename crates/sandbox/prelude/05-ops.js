@@ -37,7 +37,7 @@ const KIND_BOXED_NUMBER = 11;
 const KIND_BOXED_STRING = 12;
 const KIND_BOXED_BIGINT = 13;
 const KIND_PROXY = 14;
-// Slots that no copy can be made of: promises, generators, weak collections, boxed symbols, shared buffers, …
+// Slots that no copy can be made of: promises, generators, weak collections, boxed symbols, shared buffers, ...
 const KIND_UNCLONEABLE = 15;
 
 /** Makes something on its first use only: an isolate pays for the APIs that its plugin touches. */

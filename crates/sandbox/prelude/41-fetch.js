@@ -185,7 +185,7 @@ const loadFetch = once(() => {
   let requestOf;
 
   class Request extends Body {
-    // {url, method, redirect, signal, …}
+    // {url, method, redirect, signal, ...}
     #request;
 
     constructor(input, init) {
