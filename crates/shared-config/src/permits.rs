@@ -5,7 +5,7 @@ use url::Url;
 use crate::access::{Access, Denial};
 use crate::matchers::{
     self, RestrictedPaths, beneath, closed_path, is_address_allowed, is_command_allowed, is_image_allowed,
-    is_url_allowed,
+    is_public_address, is_url_allowed,
 };
 use crate::{Capabilities, PluginId};
 
@@ -25,8 +25,11 @@ impl Capabilities {
                 if !self.network.enabled {
                     return Err(not_granted(access, &format!("connecting to `{host}`"), "network", &switch_on(host)));
                 }
-                if is_address_allowed(&self.network.allowlist, *ip) {
+                if is_address_allowed(&self.network.allowlist, host, *ip) {
                     return Ok(());
+                }
+                if is_public_address(*ip) {
+                    return Err(not_in_allowlist(access, host));
                 }
                 let reason = format!("`{host}` is at {ip}, which is no public address and is not named itself");
                 Err(Denial::new(access, reason, Some(add(&format!("`{ip}` to `allowlist`"), "network"))))
@@ -129,8 +132,7 @@ impl Capabilities {
         if is_url_allowed(&self.network.allowlist, &url) {
             return Ok(());
         }
-        let hint = add(&format!("`{entry}` to `allowlist`"), "network");
-        Err(Denial::new(access, format!("`{entry}` is not among the plugin's `network.allowlist`"), Some(hint)))
+        Err(not_in_allowlist(access, &entry))
     }
 }
 
@@ -161,6 +163,11 @@ fn allowlist_entry(url: &Url) -> String {
 fn not_granted(access: &Access, what: &str, section: &str, lines: &str) -> Denial {
     let reason = format!("{what} needs the capability `{}`", access.capability());
     Denial::new(access, reason, Some(add(lines, section)))
+}
+
+fn not_in_allowlist(access: &Access, host: &str) -> Denial {
+    let hint = add(&format!("`{host}` to `allowlist`"), "network");
+    Denial::new(access, format!("`{host}` is not among the plugin's `network.allowlist`"), Some(hint))
 }
 
 fn switch_on(host: &str) -> String {

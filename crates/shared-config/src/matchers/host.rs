@@ -149,26 +149,21 @@ impl HostPattern {
                 PortMatch::Any => true,
                 PortMatch::One(port) => url.port_or_known_default() == Some(port),
             }
-            && match (&self.host, host) {
-                (HostMatch::Any, _) => true,
-                (HostMatch::Beneath(parent), Host::Domain(name)) => is_beneath(without_dot(name), parent),
-                (HostMatch::Name(wanted), Host::Domain(name)) => without_dot(name) == wanted,
-                (HostMatch::Address(wanted), Host::Ipv4(ip)) => *wanted == IpAddr::V4(ip),
-                (HostMatch::Address(wanted), Host::Ipv6(ip)) => *wanted == IpAddr::V6(ip),
-                _ => false,
-            }
+            && self.host.matches(&host.to_owned())
     }
 
-    /// Whether all that `other` covers is covered by this one too.
+    /// Whether all that `other` covers is covered by this one too. A wildcard does not cover what names a private address,
+    /// since it opens none itself.
     pub fn covers(&self, other: &Self) -> bool {
         self.scheme == other.scheme
             && (self.port == PortMatch::Any || self.port == other.port)
             && match (&self.host, &other.host) {
-                (HostMatch::Any, _) => true,
+                (ours, theirs) if ours == theirs => true,
+                (HostMatch::Any, theirs) => !theirs.opens_private(),
                 (HostMatch::Beneath(parent), HostMatch::Name(name) | HostMatch::Beneath(name)) => {
-                    is_beneath(name, parent) || self.host == other.host
+                    is_beneath(name, parent) && !other.host.opens_private()
                 }
-                (ours, theirs) => ours == theirs,
+                _ => false,
             }
     }
 
@@ -193,12 +188,37 @@ impl HostPattern {
     fn names(&self, ip: IpAddr) -> bool {
         match &self.host {
             HostMatch::Address(named) => unmapped(*named) == unmapped(ip),
-            HostMatch::Name(name) => {
-                unmapped(ip).is_loopback() && (name == "localhost" || name.ends_with(".localhost"))
-            }
+            HostMatch::Name(name) => unmapped(ip).is_loopback() && is_localhost(name),
             HostMatch::Any | HostMatch::Beneath(_) => false,
         }
     }
+}
+
+impl HostMatch {
+    fn matches(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Self::Any, _) => true,
+            (Self::Beneath(parent), Host::Domain(name)) => is_beneath(without_dot(name), parent),
+            (Self::Name(wanted), Host::Domain(name)) => without_dot(name) == wanted,
+            (Self::Address(wanted), Host::Ipv4(ip)) => *wanted == IpAddr::V4(*ip),
+            (Self::Address(wanted), Host::Ipv6(ip)) => *wanted == IpAddr::V6(*ip),
+            _ => false,
+        }
+    }
+
+    /// Whether it opens an address that is not public.
+    fn opens_private(&self) -> bool {
+        match self {
+            Self::Address(ip) => !is_public_address(*ip),
+            Self::Name(name) => is_localhost(name),
+            Self::Any | Self::Beneath(_) => false,
+        }
+    }
+}
+
+/// RFC 6761: the name and all beneath it are the machine itself.
+fn is_localhost(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 fn without_dot(name: &str) -> &str {
@@ -258,9 +278,13 @@ pub(crate) fn is_url_allowed(allowlist: &[String], url: &Url) -> bool {
     allowlist.iter().filter_map(|text| text.parse::<HostPattern>().ok()).any(|pattern| pattern.matches(url))
 }
 
-pub(crate) fn is_address_allowed(allowlist: &[String], ip: IpAddr) -> bool {
-    is_public_address(ip)
-        || allowlist.iter().filter_map(|text| text.parse::<HostPattern>().ok()).any(|pattern| pattern.names(ip))
+/// Whether the address that `host` was resolved to may be connected to: the host is allowed, and the address is public or
+/// named itself.
+pub(crate) fn is_address_allowed(allowlist: &[String], host: &str, ip: IpAddr) -> bool {
+    let Some(host) = parse_host(host) else { return false };
+    let patterns = allowlist.iter().filter_map(|text| text.parse::<HostPattern>().ok()).collect::<Vec<_>>();
+    patterns.iter().any(|pattern| pattern.host.matches(&host))
+        && (is_public_address(ip) || patterns.iter().any(|pattern| pattern.names(ip)))
 }
 
 #[cfg(test)]
@@ -344,19 +368,27 @@ mod tests {
 
     #[test]
     fn opens_a_private_address_only_if_it_is_named() {
-        let check = |allowlist: &[&str], ip: &str, expected: bool| {
+        let check = |allowlist: &[&str], host: &str, ip: &str, expected: bool| {
             let allowlist = allowlist.iter().map(ToString::to_string).collect::<Vec<_>>();
-            assert_eq!(is_address_allowed(&allowlist, ip.parse().unwrap()), expected, "{allowlist:?} on {ip}");
+            let found = is_address_allowed(&allowlist, host, ip.parse().unwrap());
+            assert_eq!(found, expected, "{allowlist:?} on {host} at {ip}");
         };
-        check(&["example.com"], "127.0.0.1", false);
-        check(&["*"], "10.0.0.1", false);
-        check(&["10.0.0.1"], "10.0.0.1", true);
-        check(&["10.0.0.1"], "::ffff:10.0.0.1", true);
-        check(&["10.0.0.1"], "10.0.0.2", false);
-        check(&["localhost"], "127.0.0.1", true);
-        check(&["localhost"], "::1", true);
-        check(&["localhost"], "10.0.0.1", false);
-        check(&["example.com"], "1.1.1.1", true);
+        check(&["example.com"], "example.com", "1.1.1.1", true);
+        check(&["example.com"], "EXAMPLE.com.", "1.1.1.1", true);
+        check(&["example.com"], "evil.test", "1.1.1.1", false);
+        check(&[], "example.com", "1.1.1.1", false);
+        check(&["example.com"], "example.com", "127.0.0.1", false);
+        check(&["*"], "example.com", "10.0.0.1", false);
+        check(&["*"], "10.0.0.1", "10.0.0.1", false);
+        check(&["10.0.0.1"], "10.0.0.1", "10.0.0.1", true);
+        check(&["10.0.0.1"], "10.0.0.1", "::ffff:10.0.0.1", true);
+        check(&["10.0.0.1"], "10.0.0.2", "10.0.0.2", false);
+        check(&["wiki.corp", "10.0.0.1"], "wiki.corp", "10.0.0.1", true);
+        check(&["wiki.corp"], "wiki.corp", "10.0.0.1", false);
+        check(&["http://localhost:3000"], "localhost", "127.0.0.1", true);
+        check(&["localhost"], "localhost", "::1", true);
+        check(&["localhost"], "localhost", "10.0.0.1", false);
+        check(&["[::1]"], "[::1]", "::1", true);
     }
 
     #[test]
@@ -375,5 +407,12 @@ mod tests {
         check("*.a.test", "*.b.test", None);
         check("*", "*", Some("*"));
         check("a.test:1", "a.test:2", None);
+        check("*", "1.1.1.1", Some("1.1.1.1"));
+        // Only who names a private address opens it
+        check("*", "127.0.0.1", None);
+        check("*", "169.254.169.254", None);
+        check("*", "localhost", None);
+        check("*.localhost", "a.localhost", None);
+        check("127.0.0.1", "127.0.0.1", Some("127.0.0.1"));
     }
 }
