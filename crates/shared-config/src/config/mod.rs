@@ -8,6 +8,8 @@ mod layer;
 mod merge;
 mod read;
 
+use std::path::{Path, PathBuf};
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -50,6 +52,24 @@ impl Config {
     pub fn load(sources: &ConfigSources) -> Result<Self, ConfigError> {
         let (layers, notices) = read::read_all(sources)?;
         merge::merge(&layers, sources.project_trusted, notices)
+    }
+
+    /// The same with every folder that it names, in whichever list, replaced by what `real` gives for it: the folder with
+    /// all symlinks resolved and `~` expanded, as [`PluginSource::Folder`](crate::PluginSource::Folder) has it. Without
+    /// this a folder behind a symlink is neither enabled nor blocked by the path that someone wrote.
+    #[must_use]
+    pub fn with_folders(mut self, real: impl Fn(&Path) -> PathBuf) -> Self {
+        let entries = [&mut self.plugins.enabled, &mut self.plugins.disabled, &mut self.teams.required];
+        for entry in entries.into_iter().flatten() {
+            if let PluginSpec::Folder(folder) = &mut entry.spec {
+                *folder = real(folder);
+            }
+        }
+        let allowed = self.teams.allowlists.iter_mut().flat_map(|list| &mut list.patterns);
+        for pattern in allowed.chain(&mut self.teams.blocklist) {
+            pattern.folder = pattern.folder.as_deref().map(&real);
+        }
+        self
     }
 }
 

@@ -102,3 +102,26 @@ fn orders_required_first_then_as_listed() {
     let position = |name: &str| config.position(&PluginId::new(name).unwrap(), &source);
     assert_eq!([position("z"), position("b"), position("a"), position("other")], [Some(0), Some(1), Some(2), None]);
 }
+
+/// A link to a folder is that folder, in every list.
+#[test]
+fn takes_folders_for_what_they_are() {
+    let check = |plugins: &str, teams: &str, expected: fn(&Decision) -> bool| {
+        let text = format!("plugins: {{ {plugins} }}\nteams: {{ plugins: {{ {teams} }} }}\n");
+        let policy = Some(ConfigText::new("/etc/policy.yml", text));
+        let config = Config::load(&ConfigSources { policy, ..ConfigSources::default() }).unwrap();
+        let config = config.with_folders(|folder| match folder.strip_prefix("/link") {
+            Ok(rest) => std::path::Path::new("/real").join(rest),
+            Err(_) => folder.to_owned(),
+        });
+        let (name, source) = (PluginId::new("p").unwrap(), PluginSource::Folder("/real/p".to_owned()));
+        let decision = config.decide(&Candidate { name: &name, source: &source, enabled_by_place: false });
+        assert!(expected(&decision), "{plugins} {teams}: {decision:?}");
+    };
+    check("enabled: [/link/p]", "", |decision| matches!(decision, Decision::Enabled(_)));
+    check("enabled: [p], disabled: [/link/p]", "", |decision| matches!(decision, Decision::Disabled(_)));
+    check("enabled: [p]", "blocklist: [/link]", |decision| matches!(decision, Decision::Blocked(_)));
+    check("enabled: [p]", "allowlist: [/link]", |decision| matches!(decision, Decision::Enabled(_)));
+    check("enabled: [p]", "allowlist: [/other]", |decision| matches!(decision, Decision::NotAllowed(_)));
+    check("", "required: [/link/p]", |decision| matches!(decision, Decision::Required(_)));
+}
