@@ -116,6 +116,16 @@ impl CommandError {
     }
 }
 
+impl CommandError {
+    /// What else is wrong, to be shown after it.
+    pub fn others(&self) -> &[Problem] {
+        match self {
+            Self::Store(StoreError::Wrong(problem)) => problem.others(),
+            _ => &[],
+        }
+    }
+}
+
 impl Diagnostic for CommandError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         match self {
@@ -135,13 +145,6 @@ impl Diagnostic for CommandError {
     fn source_code(&self) -> Option<&dyn SourceCode> {
         match self {
             Self::Store(StoreError::Wrong(problem)) => problem.source_code(),
-            _ => None,
-        }
-    }
-
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        match self {
-            Self::Store(StoreError::Wrong(problem)) => problem.related(),
             _ => None,
         }
     }

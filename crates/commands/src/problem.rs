@@ -114,6 +114,11 @@ impl Problem {
         self.at(line, column)
     }
 
+    /// What else is wrong, to be shown after it.
+    pub fn others(&self) -> &[Self] {
+        &self.others
+    }
+
     /// What is wrong, in one line.
     pub fn message(&self) -> &str {
         &self.message
@@ -201,11 +206,5 @@ impl Diagnostic for Problem {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.span.clone()?;
         Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
-    }
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        if self.others.is_empty() {
-            return None;
-        }
-        Some(Box::new(self.others.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }

@@ -172,7 +172,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     out
 }
 
-/// The text in lines of at most `width` columns, broken at spaces where there are any.
+/// The text in lines of at most `width` columns, broken at spaces where there are any, but not at no-break spaces.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();
@@ -200,7 +200,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     if !line.is_empty() || lines.is_empty() {
         lines.push(line);
     }
-    lines
+    // It has done its work, and would not do it where it is pasted
+    lines.into_iter().map(|line| line.replace('\u{a0}', " ")).collect()
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn list(out: &mut dyn Write, all: &[EventEntry], width: usize) -> io::Result<()>
         let fields = event.fields.iter().filter(|field| !is_common(&field.name));
         let fields: Vec<_> =
             fields.map(|field| format!("{}{}", field.name, if field.optional { "?" } else { "" })).collect();
-        let answers: Vec<_> = event.answers.iter().map(|answer| answer.form).collect();
+        let answers: Vec<_> = event.answers.iter().map(|answer| answer.form.replace(' ', "\u{a0}")).collect();
         table.row([
             Cell::styled(event.name.as_str(), Theme::STRONG),
             Cell::new(fields.join(", ")),

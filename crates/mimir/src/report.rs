@@ -1,11 +1,20 @@
 //! Errors at the edge: what went wrong, where in which file, and what to do.
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use mimir_commands::CommandError;
 
 use crate::terminal::Terminal;
 
-/// Prints an error and what caused it to standard error.
-pub(crate) fn report(terminal: &Terminal, error: &dyn Diagnostic) {
+/// Prints an error, what caused it and what else is wrong, to standard error.
+pub(crate) fn report(terminal: &Terminal, error: &CommandError) {
+    print(terminal, error);
+    for other in error.others() {
+        terminal.errors.notice("");
+        print(terminal, other);
+    }
+}
+
+fn print(terminal: &Terminal, error: &dyn Diagnostic) {
     let mut text = String::new();
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode())
         .with_width(terminal.width)

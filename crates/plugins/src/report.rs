@@ -32,8 +32,10 @@ pub enum ReportKind {
     NotLoaded,
     /// A plugin runs, and something about it should be changed.
     Warning,
-    /// A plugin failed.
+    /// A plugin failed in an event; the event's emission tells so as well.
     Failed,
+    /// A plugin failed while nobody waited for an answer: in a timer, or after it.
+    FailedAlone,
     /// A plugin was put into quarantine.
     Quarantined,
     /// A part of what a plugin wanted was not done.
@@ -82,7 +84,7 @@ impl Report {
     /// A plugin failed while nobody waited for an answer.
     pub(crate) fn failed_unasked(plugin: &PluginId, failure: &CallFailure) -> Self {
         let message = format!("failed outside of any event: {failure}");
-        let kind = ReportKind::Failed;
+        let kind = ReportKind::FailedAlone;
         Self { level: Level::Error, kind, plugin: Some(plugin.clone()), message, hint: None }
     }
 

@@ -4,16 +4,23 @@ use mimir_commands::printable;
 use mimir_plugins::EventName;
 use serde_json::Value;
 
+use super::diff::fit;
+
 /// No gist is longer, in characters, whatever the window's width.
 const LONGEST: usize = 400;
 
 /// What the event is about: the tool and what it is called with, the file, the message. One printable line.
 pub(crate) fn gist(event: EventName, payload: &Value) -> String {
+    if payload.is_null() {
+        return "(holds text that is no Unicode)".to_owned();
+    }
     use EventName as E;
     let text = |pointer: &str| payload.pointer(pointer).map(words).unwrap_or_default();
     let parts = match event {
         E::ToolExecuteBefore => vec![text("/tool"), arguments(&payload["args"])],
-        E::ToolExecuteAfter => vec![text("/tool"), arguments(&payload["args"]), "→".into(), text("/result")],
+        E::ToolExecuteAfter => {
+            vec![text("/tool"), arguments(&payload["args"]), "→".into(), result(&payload["result"])]
+        }
         E::PermissionAsk => vec![text("/type"), text("/command"), risk(payload)],
         E::PermissionReplied => {
             let verdict = if payload["allowed"] == true { "allowed by" } else { "denied by" };
@@ -32,7 +39,7 @@ pub(crate) fn gist(event: EventName, payload: &Value) -> String {
             vec![text("/model"), format!("{count} messages")]
         }
         E::AgentCreated | E::AgentStarted => vec![text("/agent/role"), text("/agent/task")],
-        E::AgentCompleted => vec![text("/agent/role"), "→".into(), text("/result")],
+        E::AgentCompleted => vec![text("/agent/role"), "→".into(), result(&payload["result"])],
         E::AgentFailed => vec![text("/agent/role"), first([text("/error/message"), text("/error")])],
         E::FileModified | E::FileDeleted => vec![text("/path")],
         E::CommandExecuted => vec![text("/command"), words_of(&payload["args"])],
@@ -51,6 +58,17 @@ fn arguments(args: &Value) -> String {
     const TELLING: [&str; 8] = ["command", "path", "filePath", "file_path", "pattern", "url", "query", "description"];
     let telling = TELLING.iter().find_map(|key| args.get(key).filter(|value| value.is_string()));
     telling.or_else(|| args.as_object()?.values().find(|value| value.is_string())).map(words).unwrap_or_default()
+}
+
+/// What came of a call: its text, or else its JSON.
+fn result(result: &Value) -> String {
+    const TELLING: [&str; 6] = ["stdout", "output", "content", "text", "summary", "stderr"];
+    let mut telling = TELLING.iter().filter_map(|key| result.get(key));
+    match telling.find(|value| value.as_str().is_some_and(|text| !text.is_empty())).unwrap_or(result) {
+        object @ Value::Object(_) => fit(&printable(&object.to_string()), LONGEST),
+        Value::Array(items) => format!("{} items", items.len()),
+        plain => words(plain),
+    }
 }
 
 fn message(message: &Value) -> String {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use mimir_commands::json_text;
-use mimir_plugins::{EventName, Traced};
+use mimir_plugins::{EventName, PluginId, Traced};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -78,7 +78,7 @@ pub(crate) fn event(out: &mut dyn Write, name: EventName, traced: &Traced) -> io
     let line = EventLine {
         event: name,
         outcome: emission.outcome.as_str(),
-        by: emission.by.as_ref().map(|plugin| plugin.as_str()),
+        by: emission.by.as_ref().map(PluginId::as_str),
         reason: emission.reason.as_deref(),
         payload,
         answers: answers.collect(),

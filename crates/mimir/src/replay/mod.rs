@@ -109,7 +109,7 @@ impl Stage<'_> {
                 _ = &mut interrupt => None,
                 next = found.recv() => Some(next),
             };
-            let Some(next) = next else { return self.interrupted() };
+            let Some(next) = next else { break };
             let step = match next {
                 None => return Ok(()),
                 Some(Ok(Found::Step(step))) => step,
@@ -117,7 +117,7 @@ impl Stage<'_> {
                     self.notices.torn(line);
                     continue;
                 }
-                Some(Err(error)) => return Err(unreadable(&self.replay.file, error)),
+                Some(Err(error)) => return Err(unreadable(&self.replay.file, &error)),
             };
             number += 1;
             let Ok(event) = step.event.parse::<EventName>() else {
@@ -131,7 +131,7 @@ impl Stage<'_> {
                 _ = &mut interrupt => None,
                 traced = emit(&self.plugins, &self.calls, &self.sessions, event, &step) => Some(traced?),
             };
-            let Some((payload, traced)) = played else { return self.interrupted() };
+            let Some((payload, traced)) = played else { break };
             self.show(number, event, &payload, &traced)?;
             self.progress.at(step.offset);
             // Whoever watches wants to see it now; a file wants large writes
@@ -139,6 +139,8 @@ impl Stage<'_> {
                 self.terminal.out.flush()?;
             }
         }
+        self.interrupted();
+        Ok(())
     }
 
     fn show(&mut self, number: u64, event: EventName, payload: &str, traced: &Traced) -> io::Result<()> {
@@ -151,10 +153,9 @@ impl Stage<'_> {
         }
     }
 
-    fn interrupted(&mut self) -> Result<(), CommandError> {
+    fn interrupted(&mut self) {
         self.tally.is_interrupted = true;
         self.plugins.interrupt();
-        Ok(())
     }
 
     /// Ends the plugins and prints what it came to. A second interruption does not wait for them.
@@ -209,14 +210,14 @@ fn is_failure(tally: &Tally, fail_on: &[FailOn]) -> bool {
     })
 }
 
-fn unreadable(file: &Path, error: ReadError) -> CommandError {
-    let hint = match &error {
+fn unreadable(file: &Path, error: &ReadError) -> CommandError {
+    let hint = match error {
         ReadError::Io(_) => "check that the file exists and that you may read it",
         ReadError::NotJson { .. } | ReadError::NotAStep { .. } => {
             "a recording has one JSON object a line: {\"event\": \"…\", \"payload\": {…}}"
         }
     };
-    let source = std::error::Error::source(&error).map(ToString::to_string);
+    let source = std::error::Error::source(error).map(ToString::to_string);
     let source = source.map(|source| format!(": {source}")).unwrap_or_default();
     let message = format!("{}: {error}{source}", file.display());
     StoreError::Failed { message, hint: Some(hint.to_owned()), source: None }.into()

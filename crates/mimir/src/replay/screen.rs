@@ -35,7 +35,11 @@ pub(crate) fn event(
     let before: Value = serde_json::from_str(payload).unwrap_or_default();
     let (mark, style) = if emission.answers.is_empty() { ("·", Theme::DIM) } else { mark(emission.outcome) };
     let dim = Theme::DIM;
-    let right = asked(&emission.answers);
+    let is_told_beneath = |answer: &AnswerRecord| is_notable(answer, traced);
+    let right = match emission.answers.as_slice() {
+        [only] if is_told_beneath(only) => String::new(),
+        answers => asked(answers),
+    };
     let room = width.saturating_sub(NUMBER + 1 + 2 + NAME + 2 + display_width(&right) + 2);
     let gist = fit(&gist(name, &before), room);
     let pad = room.saturating_sub(display_width(&gist)) + 2;
@@ -46,11 +50,10 @@ pub(crate) fn event(
     writeln!(out, "{}", line.trim_end())?;
     for answer in &emission.answers {
         let changes = traced.changes.iter().filter(|change| change.plugin == answer.plugin);
-        let has_failed = traced.failed.contains(&answer.plugin);
-        if answer.outcome == Outcome::Passed && answer.reason.is_none() && !has_failed {
+        if !is_told_beneath(answer) {
             continue;
         }
-        beneath(out, width, answer, has_failed)?;
+        beneath(out, width, answer, traced.failed.contains(&answer.plugin))?;
         for change in changes {
             let (Ok(before), Ok(after)) = (serde_json::from_str(&change.before), serde_json::from_str(&change.after))
             else {
@@ -64,19 +67,24 @@ pub(crate) fn event(
     Ok(())
 }
 
+/// Whether there is more to say about an answer than who gave it.
+fn is_notable(answer: &AnswerRecord, traced: &Traced) -> bool {
+    answer.outcome != Outcome::Passed || answer.reason.is_some() || traced.failed.contains(&answer.plugin)
+}
+
 /// What one plugin did, and why.
 fn beneath(out: &mut dyn Write, width: usize, answer: &AnswerRecord, has_failed: bool) -> io::Result<()> {
-    let (mark, style) =
-        mark(if has_failed && answer.outcome == Outcome::Passed { Outcome::Failed } else { answer.outcome });
-    let dim = Theme::DIM;
-    let verb = match (answer.outcome, has_failed) {
-        (Outcome::Passed, _) => "passed",
-        (Outcome::Blocked, true) => "failed, which blocks",
-        (Outcome::Denied, true) => "failed, which denies",
-        (outcome, _) => outcome.as_str(),
+    let shown = if has_failed && answer.outcome == Outcome::Passed { Outcome::Failed } else { answer.outcome };
+    let ((mark, style), dim, plugin) = (mark(shown), Theme::DIM, &answer.plugin);
+    let said = match (answer.outcome, has_failed) {
+        (Outcome::Passed, false) => format!("passed by {plugin}"),
+        (Outcome::Blocked, true) => format!("{plugin} failed, which blocks"),
+        (Outcome::Denied, true) => format!("{plugin} failed, which denies"),
+        (Outcome::Failed | Outcome::Passed, _) => format!("{plugin} failed"),
+        (outcome, _) => format!("{outcome} by {plugin}"),
     };
     let took = duration(answer.elapsed);
-    writeln!(out, "{:INDENT$}{style}{mark} {verb}{style:#} by {} {dim}in {took}{dim:#}", "", answer.plugin)?;
+    writeln!(out, "{:INDENT$}{style}{mark} {said}{style:#} {dim}in {took}{dim:#}", "")?;
     let Some(reason) = &answer.reason else { return Ok(()) };
     let reason = printable_block(reason);
     let mut lines = reason

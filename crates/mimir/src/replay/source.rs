@@ -38,7 +38,7 @@ impl Source {
             }
             Ok((file, metadata.is_file().then_some(metadata.len())))
         };
-        let (file, length) = open().map_err(|error| unreadable(path, ReadError::Io(error)))?;
+        let (file, length) = open().map_err(|error| unreadable(path, &ReadError::Io(error)))?;
         Ok(Self { input: Box::new(file), length })
     }
 

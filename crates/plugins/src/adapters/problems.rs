@@ -56,7 +56,7 @@ fn problems_in(file: &InvalidFile) -> impl Iterator<Item = Problem> {
 }
 
 /// A wrong configuration, all of it in one error.
-pub(crate) fn configuration(error: ConfigError) -> StoreError {
+pub(crate) fn configuration(error: &ConfigError) -> StoreError {
     let mut problems = error.files().iter().flat_map(problems_in);
     if let Some(first) = problems.next() {
         let others = problems.collect();
@@ -67,16 +67,16 @@ pub(crate) fn configuration(error: ConfigError) -> StoreError {
     StoreError::Failed { message: error.to_string(), hint, source: None }
 }
 
-pub(crate) fn load_error(error: LoadError) -> StoreError {
+pub(crate) fn load_error(error: &LoadError) -> StoreError {
     let hint = Some(error.hint());
-    StoreError::Failed { message: with_source(&error), hint, source: None }
+    StoreError::Failed { message: with_source(error), hint, source: None }
 }
 
 impl From<PluginsError> for StoreError {
     fn from(error: PluginsError) -> Self {
         match error {
-            PluginsError::Configuration(error) => configuration(error),
-            PluginsError::Loader(error) => load_error(error),
+            PluginsError::Configuration(error) => configuration(&error),
+            PluginsError::Loader(error) => load_error(&error),
             other => Self::Failed { message: with_source(&other), hint: other.hint(), source: None },
         }
     }

@@ -21,6 +21,9 @@ pub(crate) struct SandboxedPlugin {
     is_compared: AtomicBool,
 }
 
+/// What the sandbox's own script is called in stack traces.
+const PRELUDE: &str = "mimir:prelude";
+
 /// The events' names, shared by all calls.
 static NAMES: LazyLock<[Arc<str>; EventName::ALL.len()]> =
     LazyLock::new(|| EventName::ALL.map(|name| name.as_str().into()));
@@ -64,7 +67,7 @@ impl Subscriber for SandboxedPlugin {
                 self.compare().await;
                 read(&answer)
             }
-            Err(failure) => self.failed(failure),
+            Err(failure) => self.failed(&failure),
         };
         // Zero would mean that it was not measured
         let elapsed = wall.max(Duration::from_nanos(1));
@@ -132,18 +135,21 @@ impl SandboxedPlugin {
         }
     }
 
-    fn failed(&self, failure: CallFailure) -> Result<Reply, Failure> {
-        let kind = match &failure {
+    /// The stack in lines of what the author wrote. Frames of ours say nothing to the author.
+    fn stack(&self, thrown: &Thrown) -> Option<String> {
+        let stack = self.plugin.map_stack(thrown.stack.as_deref()?);
+        let own: Vec<_> = stack.lines().filter(|line| !line.contains(PRELUDE)).collect();
+        Some(own.join("\n"))
+    }
+
+    fn failed(&self, failure: &CallFailure) -> Result<Reply, Failure> {
+        let kind = match failure {
             CallFailure::Threw(thrown) => {
-                let stack = thrown.stack.as_deref().map(|stack| self.plugin.map_stack(stack));
+                let stack = self.stack(thrown);
                 return Ok(Reply::Threw { message: message(thrown), stack });
             }
             CallFailure::Start(thrown) => {
-                let at = thrown
-                    .stack
-                    .as_deref()
-                    .map(|stack| self.plugin.map_stack(stack))
-                    .and_then(|stack| innermost(&stack));
+                let at = self.stack(thrown).and_then(|stack| innermost(&stack));
                 let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
                 let message = format!("it could not start: {}{at}", message(thrown));
                 return Err(Failure::new(FailureKind::Startup, message));
@@ -161,7 +167,7 @@ impl SandboxedPlugin {
             CallFailure::Interrupted => FailureKind::Interrupted,
             CallFailure::Unavailable { .. } => FailureKind::Unavailable,
         };
-        let message = match &failure {
+        let message = match failure {
             CallFailure::Limit { .. } => format!("it {failure}"),
             other => other.to_string(),
         };

@@ -52,7 +52,7 @@ impl PluginsBuilder {
 
 impl Store {
     async fn discover(&self) -> Result<Discovery, StoreError> {
-        self.loader.discover().await.map_err(load_error)
+        self.loader.discover().await.map_err(|error| load_error(&error))
     }
 
     /// The plugin of this name, or whose package has it.
@@ -68,7 +68,7 @@ impl Store {
             let mut problems = problems_of(self.files.as_ref(), &found.dir, &error).into_iter();
             match problems.next() {
                 Some(first) => StoreError::Wrong(Box::new(first.with_others(problems.collect()))),
-                None => load_error(error),
+                None => load_error(&error),
             }
         })
     }
@@ -98,7 +98,7 @@ impl Store {
         let folders = entries.filter(|entry| entry.kind != FileKind::File).map(|entry| path.join(entry.name));
         let folders: Vec<_> = folders.filter(|dir| has_manifest(dir)).collect();
         if folders.is_empty() {
-            return Err(load_error(LoadError::NoPluginHere { dir: path }));
+            return Err(load_error(&LoadError::NoPluginHere { dir: path }));
         }
         Ok(folders)
     }
@@ -160,11 +160,11 @@ impl PluginStore for Store {
 
     async fn trust(&self, trusted: bool) -> Result<TrustView, StoreError> {
         let (store, project) = (self.loader.trust(), self.surroundings.places.project.clone());
-        let was_trusted = store.is_trusted(&project).map_err(load_error)?;
+        let was_trusted = store.is_trusted(&project).map_err(|error| load_error(&error))?;
         if trusted {
-            store.trust(&project).map_err(load_error)?;
+            store.trust(&project).map_err(|error| load_error(&error))?;
         } else {
-            store.distrust(&project).map_err(load_error)?;
+            store.distrust(&project).map_err(|error| load_error(&error))?;
         }
         Ok(TrustView { project, trusted, changed: trusted != was_trusted })
     }
@@ -177,8 +177,8 @@ impl PluginStore for Store {
         }
         let LoadedPlugin { id, identity, manifest, .. } = self.load(&found).await?;
         let grants = self.loader.grants();
-        let state = grants.state(&identity, &manifest).map_err(load_error)?;
-        let all = grants.all().map_err(load_error)?;
+        let state = grants.state(&identity, &manifest).map_err(|error| load_error(&error))?;
+        let all = grants.all().map_err(|error| load_error(&error))?;
         let is_same = |held: &&mimir_shared_config::Grant| {
             held.identity.source == identity.source && held.identity.package == identity.package
         };
@@ -211,12 +211,12 @@ impl PluginStore for Store {
                 source: None,
             });
         }
-        self.loader.grants().grant(&identity, &manifest).map_err(load_error)?;
+        self.loader.grants().grant(&identity, &manifest).map_err(|error| load_error(&error))?;
         Ok(())
     }
 
     async fn revoke(&self, name: &str) -> Result<bool, StoreError> {
         let found = self.find(name).await?;
-        self.loader.grants().revoke(&found.source(), &found.package).map_err(load_error)
+        self.loader.grants().revoke(&found.source(), &found.package).map_err(|error| load_error(&error))
     }
 }

@@ -46,7 +46,7 @@ impl Store {
         let found = after.find(found.id.as_str()).await?;
         let mut switched = after.switched(Some(&found), name, changed.then_some(file)).await?;
         if let Ok(plugin) = after.loader.load(&found).await
-            && after.loader.state().release(&plugin.identity).map_err(load_error)?
+            && after.loader.state().release(&plugin.identity).map_err(|error| load_error(&error))?
         {
             switched.notes.push("it is not in quarantine any more".to_owned());
         }
@@ -142,7 +142,7 @@ impl Store {
             Err(error) if error.is_not_found() => String::new(),
             Err(error) => return Err(failed(error)),
         };
-        let changed = change(&file.to_string_lossy(), &text).map_err(configuration)?;
+        let changed = change(&file.to_string_lossy(), &text).map_err(|error| configuration(&error))?;
         if changed == text {
             return Ok(false);
         }

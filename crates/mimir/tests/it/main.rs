@@ -1,0 +1,12 @@
+//! The binary as people and scripts use it, with real plugins in real sandbox processes.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
+mod errors;
+mod event_table;
+mod events;
+mod packages;
+mod place;
+mod plugin;
+mod replay;
+mod sessions;

@@ -1,0 +1,155 @@
+//! `mimir plugin …` on real files.
+
+use serde_json::{Value, json};
+
+use crate::place::{Place, Ran, event};
+
+const MODULE: &str = "export default async () => ({ on: { 'session.idle': async () => {} } });\n";
+
+/// The state of each plugin, by name.
+fn states(place: &Place) -> Value {
+    let listed = place.run("plugin list --json").done().json();
+    let plugins = listed[0].as_array().unwrap().iter();
+    plugins.map(|plugin| (plugin["id"].as_str().unwrap().to_owned(), plugin["state"].clone())).collect()
+}
+
+#[test]
+fn a_repository_is_trusted_then_its_plugins_are_granted() {
+    let place = Place::new();
+    let manifest = "events: [session.idle]\ncapabilities:\n  filesystem: { read: true }\n  exec: { enabled: true, allowlist: ['git *'] }\n";
+    place.plugin("project/.mimir/plugins/guard", manifest, MODULE);
+    place.plugin("project/.mimir/plugins/plain", "events: [session.idle]\n", MODULE);
+    assert_eq!(states(&place), json!({"guard": "not-trusted", "plain": "not-trusted"}));
+
+    place.run("plugin trust").done();
+    assert_eq!(states(&place), json!({"guard": "not-granted", "plain": "ready"}));
+
+    // Nobody is there to say yes
+    let ran = place.run("plugin grant guard");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out.contains("run programs with your rights: `git *`"), "{}", ran.out);
+    assert!(ran.err.contains("--yes"), "{}", ran.err);
+
+    place.run("plugin grant guard --yes").done();
+    assert_eq!(states(&place), json!({"guard": "ready", "plain": "ready"}));
+
+    // New code that asks for no more runs on the old grant; more has to be granted anew
+    place.plugin("project/.mimir/plugins/guard", manifest, &format!("// changed\n{MODULE}"));
+    assert_eq!(states(&place)["guard"], "ready");
+    let wider = manifest.replace("'git *'", "'git *', 'rm *'");
+    place.plugin("project/.mimir/plugins/guard", &wider, MODULE);
+    assert_eq!(states(&place)["guard"], "not-granted");
+    let shown = place.run("plugin grant guard --json --yes").done().json();
+    assert_eq!(shown[0]["request"]["before"]["exec"]["allowlist"], json!(["git *"]));
+
+    place.run("plugin grant guard --revoke").done();
+    assert_eq!(states(&place)["guard"], "not-granted");
+    place.run("plugin trust --revoke").done();
+    assert_eq!(states(&place), json!({"guard": "not-trusted", "plain": "not-trusted"}));
+    assert!(!place.project().join(".mimir/grants.json").exists(), "a repository holds no grants");
+}
+
+#[test]
+fn enabling_and_disabling_keep_comments() {
+    let place = Place::new();
+    place.plugin("project/.mimir/plugins/formatter", "events: [session.idle]\n", MODULE);
+    place.plugin("project/node_modules/@acme/mimir-audit", "events: [session.idle]\n", MODULE);
+    place.write(
+        "project/node_modules/@acme/mimir-audit/plugin.yml",
+        "name: '@acme/mimir-audit'\nversion: 1.0.0\nevents: [session.idle]\n",
+    );
+    let before = "# ours\nplugins:\n  enabled: # what we use\n    - @acme/mimir-audit # security\n\n# money\nbudget:\n  maxCost: 10 # dollars\n";
+    let file = "project/.mimir/config.yml";
+    place.write(file, before);
+    place.run("plugin trust").done();
+    assert_eq!(states(&place), json!({"@acme/mimir-audit": "ready", "formatter": "ready"}));
+
+    place.run("plugin disable formatter").done();
+    let disabled = place.read(file);
+    assert!(before.lines().all(|line| disabled.contains(line)), "{disabled}");
+    assert_eq!(states(&place)["formatter"], "disabled");
+
+    place.run("plugin enable formatter").done();
+    assert_eq!(states(&place)["formatter"], "ready");
+    assert!(before.lines().all(|line| place.read(file).contains(line)), "{}", place.read(file));
+
+    // The user's own word is stronger than the repository's
+    place.run("plugin disable @acme/mimir-audit --global").done();
+    assert_eq!(states(&place)["@acme/mimir-audit"], "disabled");
+    assert!(place.read("home/config.yml").contains("mimir-audit"));
+    let ran = place.run("plugin enable @acme/mimir-audit");
+    assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("home/config.yml") || ran.out.contains("~/.mimir/config.yml"), "{}", ran.out);
+    place.run("plugin enable @acme/mimir-audit --global").done();
+    assert_eq!(states(&place)["@acme/mimir-audit"], "ready");
+}
+
+#[test]
+fn a_folder_is_enabled_by_its_path() {
+    let place = Place::new();
+    place.plugin("project/tools/my-plugin", "events: [session.idle]\n", MODULE);
+    place.run("plugin trust").done();
+    let ran = place.run("plugin enable ./tools/my-plugin").done();
+    assert!(ran.out.contains("my-plugin is enabled"), "{}", ran.out);
+    assert!(place.read("project/.mimir/config.yml").contains("../tools/my-plugin"));
+    assert_eq!(states(&place), json!({"my-plugin": "ready"}));
+}
+
+#[test]
+fn a_name_hides_the_same_name_further_away() {
+    let place = Place::new();
+    place.plugin("project/.mimir/plugins/same", "events: [session.idle]\n", MODULE);
+    place.plugin("home/plugins/same", "events: [session.idle]\n", MODULE);
+    // Before the repository is trusted, it can't take the user's own plugin away
+    let listed = place.run("plugin list --json").done().json();
+    assert_eq!(listed[0][0]["source"], "user");
+    place.run("plugin trust").done();
+    let listed = place.run("plugin list --json").done().json();
+    assert_eq!(listed[0][0]["source"], "project");
+    assert_eq!(listed[0][0]["shadows"].as_array().unwrap().len(), 1);
+    assert!(place.run("plugin list").done().out.contains("same hides 1 other of its name"));
+}
+
+#[test]
+fn info_tells_everything() {
+    let place = Place::new();
+    place.plugin(
+        "home/plugins/teller",
+        "description: Tells\nauthor: a@example.com\nfailure: closed\nevents: [session.idle]\ncapabilities: { env: [HOME] }\n",
+        MODULE,
+    );
+    let info = place.run("plugin info teller --json").done().json();
+    assert_eq!(info[0]["granted"], "missing");
+    assert_eq!(info[0]["failure"], "closed");
+    assert_eq!(info[0]["needs"]["env"], json!(["HOME"]));
+    assert_eq!(info[0]["effective"]["env"], json!([]));
+    place.run("plugin grant teller --yes").done();
+    let info = place.run("plugin info teller --json").done().json();
+    assert_eq!(info[0]["effective"]["env"], json!(["HOME"]));
+    assert!(place.run("plugin info teller").done().out.contains("Tells"));
+    let ran = place.run("plugin info tellr");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("did you mean `teller`?"), "{}", ran.err);
+}
+
+#[test]
+fn a_quarantine_ends_by_enabling() {
+    let place = Place::new();
+    let module =
+        "export default async () => ({ on: { 'session.idle': async () => { throw new Error('broken'); } } });\n";
+    place.plugin("home/plugins/shaky", "events: [session.idle]\n", module);
+    let line = event("session.idle", &json!({"reason": "waiting", "session": {"id": "ses_1"}}));
+    place.write("x.ndjson", line.repeat(4));
+    // A replay leaves no traces
+    let ran = place.run("replay @/x.ndjson --json").done();
+    assert!(ran.err.contains("is in quarantine"), "{}", ran.err);
+    assert_eq!(ran.json()[3]["answers"], json!([]), "not asked any more");
+    assert_eq!(states(&place)["shaky"], "ready");
+    // A live one does
+    place.run("replay @/x.ndjson --live").done();
+    assert_eq!(states(&place)["shaky"], "quarantined");
+    place.run("plugin enable shaky").done();
+    assert_eq!(states(&place)["shaky"], "ready");
+    let Ran { out, .. } = place.run("plugin enable shaky").done();
+    assert!(out.contains("already"), "{out}");
+}
