@@ -13,11 +13,12 @@ fn main() {
     println!("cargo:rerun-if-changed=prelude");
     println!("cargo:rerun-if-changed=src/flags.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
-    let source = prelude_source(&root.join("prelude"));
+    // For the life of this program: V8 refers to it from the snapshot's heap.
+    let source: &'static str = prelude_source(&root.join("prelude")).leak();
     v8::V8::set_flags_from_string(&flags::V8_FLAGS.join(" "));
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
-    let blob = snapshot(&source);
+    let blob = snapshot(source);
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("prelude.snapshot"), &*blob).expect("OUT_DIR is writable");
     fs::write(out.join("prelude.js"), source).expect("OUT_DIR is writable");
@@ -35,19 +36,40 @@ fn prelude_source(folder: &Path) -> String {
         source.push_str(&fs::read_to_string(&file).expect("readable"));
         source.push('\n');
     }
-    source.push_str(&format!("return [{}];\n}})()", flags::ENTRY_POINTS.join(", ")));
-    source
+    source.push_str(&format!("return [{}, warmUp];\n}})()", flags::ENTRY_POINTS.join(", ")));
+    ascii(&source)
 }
 
-fn snapshot(source: &str) -> v8::StartupData {
-    let mut isolate = v8::Isolate::snapshot_creator(None, None);
+/// The same program in ASCII, so that V8 needs one byte a character for it and takes it as an external string.
+fn ascii(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    for character in source.chars() {
+        if character.is_ascii() {
+            out.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
+/// The source is an external string here and in every isolate, so that it is in no isolate's heap: the snapshot names
+/// it by its place in the list of external references.
+fn snapshot(source: &'static str) -> v8::StartupData {
+    let external: &'static v8::OneByteConst =
+        Box::leak(Box::new(v8::String::create_external_onebyte_const(source.as_bytes())));
+    let references = vec![v8::ExternalReference { pointer: std::ptr::from_ref(external).cast_mut().cast() }];
+    let mut isolate = v8::Isolate::snapshot_creator(Some(references.into()), None);
     {
         v8::scope!(let scope, &mut isolate);
         let context = v8::Context::new(scope, Default::default());
         scope.set_default_context(context);
         let functions = {
             let scope = &mut v8::ContextScope::new(scope, context);
-            run(scope, source)
+            run(scope, external)
         };
         for function in functions {
             scope.add_context_data(context, function);
@@ -56,9 +78,10 @@ fn snapshot(source: &str) -> v8::StartupData {
     isolate.create_blob(v8::FunctionCodeHandling::Keep).expect("V8 makes a snapshot of a heap without native functions")
 }
 
-fn run<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Vec<v8::Local<'s, v8::Function>> {
+fn run<'s>(scope: &mut v8::PinScope<'s, '_>, source: &'static v8::OneByteConst) -> Vec<v8::Local<'s, v8::Function>> {
     v8::tc_scope!(let scope, scope);
-    let code = v8::String::new(scope, source).expect("the prelude is shorter than V8's longest string");
+    let code =
+        v8::String::new_from_onebyte_const(scope, source).expect("the prelude is shorter than V8's longest string");
     let name = v8::String::new(scope, "mimir:prelude").expect("short");
     let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, 0, None, false, false, false, None);
     let result = v8::Script::compile(scope, code, Some(&origin)).and_then(|script| script.run(scope));
@@ -70,7 +93,21 @@ fn run<'s>(scope: &mut v8::PinScope<'s, '_>, source: &str) -> Vec<v8::Local<'s, 
         panic!("the prelude failed: {}", message.unwrap_or_default());
     };
     let entries: v8::Local<v8::Array> = result.try_into().expect("the prelude returns its entry points");
-    (0..entries.length())
+    let mut functions: Vec<v8::Local<v8::Function>> = (0..entries.length())
         .map(|index| entries.get_index(scope, index).and_then(|entry| entry.try_into().ok()).expect("a function"))
-        .collect()
+        .collect();
+    warm_up(scope, functions.pop().expect("the last one is warmUp"));
+    functions
+}
+
+/// Calls `step`, and what it returns, as long as that is a function; promises are settled in between.
+fn warm_up(scope: &mut v8::PinScope<'_, '_>, step: v8::Local<'_, v8::Function>) {
+    let mut step = v8::Global::new(scope, step);
+    loop {
+        let receiver = v8::undefined(scope).into();
+        let next = v8::Local::new(scope, &step).call(scope, receiver, &[]).expect("the warm-up does not throw");
+        scope.perform_microtask_checkpoint();
+        let Ok(next) = v8::Local::<v8::Function>::try_from(next) else { return };
+        step = v8::Global::new(scope, next);
+    }
 }

@@ -151,8 +151,7 @@ fn echo(gap: Duration, count: usize) -> Vec<f64> {
 }
 
 async fn call(plugin: &PluginHandle) {
-    let call =
-        Call { kind: CallKind::Event, name: NAME.into(), payload: EVENT.into(), origin: CallOrigin::default() };
+    let call = Call { kind: CallKind::Event, name: NAME.into(), payload: EVENT.into(), origin: CallOrigin::default() };
     assert_eq!(plugin.call(&call).await.result.as_deref(), Ok(ANSWER));
 }
 

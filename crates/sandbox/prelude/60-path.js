@@ -1,7 +1,9 @@
 // `path` and `node:path`: the POSIX half of Node's module (https://nodejs.org/api/path.html). There is no working
 // directory in an isolate: `resolve` and `relative` take the project's root for it, which the runtime sets at boot.
 
-let workingDirectory = '/';
+function workingDirectory() {
+  return contextData().project?.root ?? '/';
+}
 
 const loadPath = once(() => {
   const SLASH = 47;
@@ -55,7 +57,7 @@ const loadPath = once(() => {
     for (let i = paths.length - 1; i >= 0 && !isAbsolute(path); i--) {
       if (text(paths[i], `paths[${i}]`) !== '') path = path === '' ? paths[i] : `${paths[i]}/${path}`;
     }
-    if (!isAbsolute(path)) path = `${workingDirectory}/${path}`;
+    if (!isAbsolute(path)) path = `${workingDirectory()}/${path}`;
     return `/${ArrayPrototypeJoin(segments(path, true), '/')}`;
   }
 

@@ -43,16 +43,20 @@ let disposer;
 let contextText = '{}';
 let contextValue;
 
-class MimirError extends Error {
-  constructor(details) {
-    super(details.message);
-    this.code = details.code;
-    if (details.capability !== undefined) this.capability = details.capability;
-    if (details.hint !== undefined) this.hint = details.hint;
+// What a refused or failed host call rejects with.
+const loadMimirError = once(() => {
+  class MimirError extends Error {
+    constructor(details) {
+      super(details.message);
+      this.code = details.code;
+      if (details.capability !== undefined) this.capability = details.capability;
+      if (details.hint !== undefined) this.hint = details.hint;
+    }
   }
-}
-ObjectDefineProperty(MimirError.prototype, 'name', {
-  __proto__: null, value: 'MimirError', writable: true, configurable: true, enumerable: false,
+  ObjectDefineProperty(MimirError.prototype, 'name', {
+    __proto__: null, value: 'MimirError', writable: true, configurable: true, enumerable: false,
+  });
+  return MimirError;
 });
 
 function contextData() {
@@ -85,7 +89,7 @@ function hostResult(request, succeeded, text) {
   if (entry === undefined) return;
   MapPrototypeDelete(waiting, request);
   if (succeeded) entry.resolve(JSONParse(text));
-  else entry.reject(new MimirError(JSONParse(text)));
+  else entry.reject(new (loadMimirError())(JSONParse(text)));
 }
 
 function text(value, what) {
@@ -317,7 +321,7 @@ function boot(nativeFunction, text, restarted, guards, wasm) {
   delete globalThis.SharedArrayBuffer;
   delete globalThis.Atomics;
   if (!wasm) delete globalThis.WebAssembly;
-  if (guards && typeof installGuards === 'function') installGuards();
+  if (!guards) removeGuards();
 }
 
 function pluginOf(namespace) {
@@ -591,49 +595,58 @@ runtimeReportError = (error) => log(LEVELS.error, [`uncaught: ${inspect(error)}`
 
 // ---- console and process
 
-const counts = new Map();
-const startTimes = new Map();
+const loadConsole = once(() => {
+  const counts = new Map();
+  const startTimes = new Map();
 
-define(globalThis, 'console', {
-  __proto__: {},
-  log: (...values) => log(LEVELS.info, values),
-  info: (...values) => log(LEVELS.info, values),
-  debug: (...values) => log(LEVELS.debug, values),
-  trace: (...values) => log(LEVELS.debug, ArrayPrototypeConcat(values, [new Error('trace')])),
-  warn: (...values) => log(LEVELS.warn, values),
-  error: (...values) => log(LEVELS.error, values),
-  dir: (value) => log(LEVELS.info, [value]),
-  table: (value) => log(LEVELS.info, [value]),
-  assert(condition, ...values) {
-    if (!condition) log(LEVELS.error, ArrayPrototypeConcat(['assertion failed'], values));
-  },
-  count(label = 'default') {
-    const count = (MapPrototypeGet(counts, `${label}`) ?? 0) + 1;
-    MapPrototypeSet(counts, `${label}`, count);
-    log(LEVELS.info, [`${label}: ${count}`]);
-  },
-  countReset(label = 'default') {
-    MapPrototypeDelete(counts, `${label}`);
-  },
-  time(label = 'default') {
-    MapPrototypeSet(startTimes, `${label}`, DateNow());
-  },
-  timeLog(label = 'default', ...values) {
-    const start = MapPrototypeGet(startTimes, `${label}`);
-    if (start !== undefined) log(LEVELS.info, ArrayPrototypeConcat([`${label}: ${DateNow() - start} ms`], values));
-  },
-  timeEnd(label = 'default') {
-    const start = MapPrototypeGet(startTimes, `${label}`);
-    MapPrototypeDelete(startTimes, `${label}`);
-    if (start !== undefined) log(LEVELS.info, [`${label}: ${DateNow() - start} ms`]);
-  },
-  group: (...values) => log(LEVELS.info, values),
-  groupCollapsed: (...values) => log(LEVELS.info, values),
-  groupEnd() {},
+  const console = {
+    __proto__: {},
+    log: (...values) => log(LEVELS.info, values),
+    info: (...values) => log(LEVELS.info, values),
+    debug: (...values) => log(LEVELS.debug, values),
+    trace: (...values) => log(LEVELS.debug, ArrayPrototypeConcat(values, [new Error('trace')])),
+    warn: (...values) => log(LEVELS.warn, values),
+    error: (...values) => log(LEVELS.error, values),
+    dir: (value) => log(LEVELS.info, [value]),
+    table: (value) => log(LEVELS.info, [value]),
+    assert(condition, ...values) {
+      if (!condition) log(LEVELS.error, ArrayPrototypeConcat(['assertion failed'], values));
+    },
+    count(label = 'default') {
+      const count = (MapPrototypeGet(counts, `${label}`) ?? 0) + 1;
+      MapPrototypeSet(counts, `${label}`, count);
+      log(LEVELS.info, [`${label}: ${count}`]);
+    },
+    countReset(label = 'default') {
+      MapPrototypeDelete(counts, `${label}`);
+    },
+    time(label = 'default') {
+      MapPrototypeSet(startTimes, `${label}`, DateNow());
+    },
+    timeLog(label = 'default', ...values) {
+      const start = MapPrototypeGet(startTimes, `${label}`);
+      if (start !== undefined) log(LEVELS.info, ArrayPrototypeConcat([`${label}: ${DateNow() - start} ms`], values));
+    },
+    timeEnd(label = 'default') {
+      const start = MapPrototypeGet(startTimes, `${label}`);
+      MapPrototypeDelete(startTimes, `${label}`);
+      if (start !== undefined) log(LEVELS.info, [`${label}: ${DateNow() - start} ms`]);
+    },
+    group: (...values) => log(LEVELS.info, values),
+    groupCollapsed: (...values) => log(LEVELS.info, values),
+    groupEnd() {},
+  };
+  return { console };
 });
 
-define(globalThis, 'process', {
-  get env() {
-    return contextData().env ?? {};
+lazyGlobals(loadConsole, ['console']);
+
+const loadProcess = once(() => ({
+  process: {
+    get env() {
+      return contextData().env ?? {};
+    },
   },
-});
+}));
+
+lazyGlobals(loadProcess, ['process']);

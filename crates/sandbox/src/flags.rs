@@ -12,6 +12,6 @@ pub(crate) const V8_FLAGS: &[&str] = &[
     "--regexp-tier-up",
 ];
 
-/// What `boot` in the prelude returns, in the order in which the snapshot holds it.
+/// What the prelude returns, in the order in which the snapshot holds it.
 pub(crate) const ENTRY_POINTS: &[&str] =
     &["boot", "setup", "dispatchEvent", "dispatchCall", "hostResult", "fireTimer", "abortCall", "rejected", "dispose"];

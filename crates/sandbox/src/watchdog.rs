@@ -4,8 +4,9 @@
 //! lost. What does not react within [`GRACE_CPU`] or [`GRACE_WALL`] is a built-in that V8 cannot interrupt: only the end
 //! of the process helps, and the page says who was running.
 //!
-//! The hot path (`begin` and `end`, once an entry) takes no lock and makes no system call but the two that read the
-//! thread's CPU clock.
+//! The hot path (`begin` and `end`, once an entry) takes no lock and makes no system call. A thread's CPU clock costs one,
+//! so it is read by the watchdog, at its first look at an entry. An entry that is over before that took no more CPU time
+//! than wall time, which is what is reported for it.
 
 use std::collections::HashMap;
 use std::io;
@@ -95,6 +96,10 @@ pub(crate) struct LaneWatch {
     /// Odd while an isolate is entered; grows with each step.
     epoch: AtomicU64,
     plugin: AtomicU32,
+    started: AtomicU64,
+    /// The entry that the watchdog has looked at.
+    looked_at: AtomicU64,
+    /// What the thread's CPU clock showed when that entry began, as far as can be told.
     cpu_start: AtomicU64,
     cpu_limit: AtomicU64,
     deadline: AtomicU64,
@@ -119,6 +124,8 @@ impl LaneWatch {
             clock: CpuClock::of_this_thread(),
             epoch: AtomicU64::new(0),
             plugin: AtomicU32::new(0),
+            started: AtomicU64::new(0),
+            looked_at: AtomicU64::new(0),
             cpu_start: AtomicU64::new(0),
             cpu_limit: AtomicU64::new(0),
             deadline: AtomicU64::new(0),
@@ -145,7 +152,7 @@ impl LaneWatch {
     pub(crate) fn begin(&self, plugin: u32, allowance: Allowance) {
         self.page.enter(self.lane, plugin);
         self.plugin.store(plugin, Ordering::Relaxed);
-        self.cpu_start.store(thread_cpu_ns(), Ordering::Relaxed);
+        self.started.store(monotonic_ns(), Ordering::Relaxed);
         self.cpu_limit.store(allowance.cpu_ns, Ordering::Relaxed);
         self.deadline.store(allowance.deadline_ns, Ordering::Relaxed);
         self.epoch.fetch_add(1, Ordering::SeqCst);
@@ -165,7 +172,13 @@ impl LaneWatch {
             }
         });
         self.page.leave(self.lane);
-        Taken { cpu_ns: thread_cpu_ns().saturating_sub(self.cpu_start.load(Ordering::Relaxed)), stopped }
+        let wall = monotonic_ns().saturating_sub(self.started.load(Ordering::Relaxed));
+        let cpu_ns = if self.looked_at.load(Ordering::Acquire) == epoch {
+            thread_cpu_ns().saturating_sub(self.cpu_start.load(Ordering::Relaxed)).min(wall)
+        } else {
+            wall
+        };
+        Taken { cpu_ns, stopped }
     }
 
     /// Looks at the lane; says whether it is busy, or what has to be done to it.
@@ -176,6 +189,12 @@ impl LaneWatch {
             return Look::Idle { epoch };
         }
         let Some(cpu) = self.clock.read_ns() else { return Look::Idle { epoch } };
+        if self.looked_at.load(Ordering::Relaxed) != epoch {
+            // It ran since its start, or was kept waiting by others: in doubt it is charged no more than two ticks.
+            let since = now.saturating_sub(self.started.load(Ordering::Relaxed)).min(2 * TICK.as_nanos() as u64);
+            self.cpu_start.store(cpu.saturating_sub(since), Ordering::Relaxed);
+            self.looked_at.store(epoch, Ordering::Release);
+        }
         let taken = cpu.saturating_sub(self.cpu_start.load(Ordering::Relaxed));
         let reason = if taken > self.cpu_limit.load(Ordering::Relaxed) {
             FOR_CPU

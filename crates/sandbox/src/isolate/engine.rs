@@ -10,6 +10,16 @@ use crate::page::{Fatal, Page};
 /// The heap after the prelude ran, made by `build.rs`.
 pub(crate) static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prelude.snapshot"));
 
+/// The prelude's source, to which functions in the snapshot refer when they are compiled at their first call. It stays
+/// outside of every heap.
+static PRELUDE: v8::OneByteConst =
+    v8::String::create_external_onebyte_const(include_bytes!(concat!(env!("OUT_DIR"), "/prelude.js")));
+
+/// What the snapshot refers to by number.
+pub(crate) fn external_references() -> Vec<v8::ExternalReference> {
+    vec![v8::ExternalReference { pointer: std::ptr::from_ref(&PRELUDE).cast_mut().cast() }]
+}
+
 /// Worker threads of V8 for collecting garbage and optimising, a process.
 const WORKERS: u32 = 1;
 

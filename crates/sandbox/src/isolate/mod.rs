@@ -89,6 +89,7 @@ impl PluginIsolate {
     pub(crate) fn new(limits: &Limits, outgoing: Rc<RefCell<Vec<u8>>>) -> Self {
         let params = v8::CreateParams::default()
             .snapshot_blob(SNAPSHOT.into())
+            .external_references(engine::external_references().into())
             .array_buffer_allocator(CountingAllocator::create(limits.off_heap).make_shared())
             .allow_atomics_wait(false)
             .heap_limits(0, limits.heap);
@@ -278,7 +279,7 @@ pub(crate) fn compile_for_cache(name: &str, code: &str) -> Option<Vec<u8>> {
     let module = v8::script_compiler::compile_module2(
         scope,
         &mut source,
-        v8::script_compiler::CompileOptions::EagerCompile,
+        v8::script_compiler::CompileOptions::NoCompileOptions,
         v8::script_compiler::NoCacheReason::NoReason,
     )?;
     let cache = module.get_unbound_module_script(scope).create_code_cache()?;

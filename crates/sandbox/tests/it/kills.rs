@@ -138,5 +138,8 @@ async fn loads_and_disposals_leave_memory_flat() {
     }
     assert_eq!(sandbox.stats().await.isolates, 1);
     let after_all = resident();
-    assert!(after_all * 10 <= after_first_100 * 11, "{after_first_100} KiB after 100 rounds, {after_all} KiB after {ROUNDS}");
+    assert!(
+        after_all * 10 <= after_first_100 * 11,
+        "{after_first_100} KiB after 100 rounds, {after_all} KiB after {ROUNDS}"
+    );
 }
