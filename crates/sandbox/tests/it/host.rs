@@ -10,14 +10,14 @@ use mimir_sandbox::{
 use mimir_shared_config::{Limits, PluginId};
 
 /// The binary that serves as the sandbox process in these tests.
-pub const PROCESS: &str = env!("CARGO_BIN_EXE_mimir-sandbox-process");
+pub(crate) const PROCESS: &str = env!("CARGO_BIN_EXE_mimir-sandbox-process");
 
 /// Answers `echo` with its arguments, `fail` with an error, and never answers `hang`.
 #[derive(Default)]
-pub struct EchoHost {
-    pub logs: Mutex<Vec<String>>,
-    pub failures: Mutex<Vec<(PluginId, CallFailure)>>,
-    pub calls: Mutex<Vec<HostCall>>,
+pub(crate) struct EchoHost {
+    pub(crate) logs: Mutex<Vec<String>>,
+    pub(crate) failures: Mutex<Vec<(PluginId, CallFailure)>>,
+    pub(crate) calls: Mutex<Vec<HostCall>>,
 }
 
 #[async_trait]
@@ -46,20 +46,20 @@ impl HostCalls for EchoHost {
     }
 }
 
-pub fn process() -> Placement {
+pub(crate) fn process() -> Placement {
     Placement::Process { exe: Some(PROCESS.into()) }
 }
 
-pub fn options(placement: Placement) -> SandboxOptions {
+pub(crate) fn options(placement: Placement) -> SandboxOptions {
     SandboxOptions { placement, ..SandboxOptions::default() }
 }
 
-pub fn sandbox() -> (PluginSandbox, Arc<EchoHost>) {
+pub(crate) fn sandbox() -> (PluginSandbox, Arc<EchoHost>) {
     let host = Arc::new(EchoHost::default());
     (PluginSandbox::new(options(process()), Arc::clone(&host) as Arc<dyn HostCalls>, None), host)
 }
 
-pub fn image(name: &str, code: &str) -> PluginImage {
+pub(crate) fn image(name: &str, code: &str) -> PluginImage {
     PluginImage {
         id: PluginId::new(name).unwrap(),
         code: code.into(),
@@ -71,16 +71,17 @@ pub fn image(name: &str, code: &str) -> PluginImage {
 }
 
 /// A plugin with one handler, for `tool.execute.before`, whose body is `body`.
-pub fn handler(name: &str, body: &str) -> PluginImage {
+pub(crate) fn handler(name: &str, body: &str) -> PluginImage {
     image(name, &format!("export default async (ctx) => ({{ on: {{ 'tool.execute.before': {body} }} }})"))
 }
 
-pub fn event(name: &str, payload: &str) -> Call {
+pub(crate) fn event(name: &str, payload: &str) -> Call {
     Call { kind: CallKind::Event, name: name.into(), payload: payload.into(), origin: CallOrigin::default() }
 }
 
-pub const TOOL_CALL: &str = r#"{"timestamp":1,"sessionId":"s1","tool":"bash","args":{"command":"ls"},"callId":"c1"}"#;
+pub(crate) const TOOL_CALL: &str =
+    r#"{"timestamp":1,"sessionId":"s1","tool":"bash","args":{"command":"ls"},"callId":"c1"}"#;
 
-pub async fn before(plugin: &PluginHandle) -> CallReply {
+pub(crate) async fn before(plugin: &PluginHandle) -> CallReply {
     plugin.call(&event("tool.execute.before", TOOL_CALL)).await
 }

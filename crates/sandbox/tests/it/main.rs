@@ -6,4 +6,5 @@ mod host;
 
 mod answers;
 mod kills;
+mod prelude;
 mod runaways;
