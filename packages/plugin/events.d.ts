@@ -576,8 +576,3 @@ export type EventName = keyof EventPayloads;
 
 /** What a handler may give back: an answer, or nothing. */
 export type EventResult<E extends EventName> = EventAnswers[E] | null | undefined | void;
-
-/** Handlers by event. */
-export type EventHandlers = {
-  [E in EventName]?: (event: EventPayloads[E]) => EventResult<E> | Promise<EventResult<E>>;
-};

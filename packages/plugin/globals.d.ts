@@ -1,10 +1,10 @@
 // What a plugin has of Node. For projects without @types/node: `"types": ["@mimir/plugin/globals"]` in tsconfig.json.
 
 /** The variables that plugin.yml names under `capabilities.env` and the user granted. */
-declare const process: { readonly env: { readonly [name: string]: string | undefined } };
+declare var process: { readonly env: { readonly [name: string]: string | undefined } };
 
 /** The same as `node:path`. */
-declare const path: typeof import('node:path');
+declare var path: typeof import('node:path').default;
 
 declare module 'node:path' {
   interface ParsedPath {

@@ -1,4 +1,4 @@
-import type { Events } from './events.d.ts';
+import type { EventName, EventPayloads, EventResult, Json, Message } from './events.d.ts';
 
 export type * from './events.d.ts';
 
@@ -23,19 +23,13 @@ export interface Registrations {
 }
 
 /** A handler of one event: what it returns is its answer. */
-export type EventHandler<Name extends keyof Events> = (
-  event: Events[Name]['payload'],
+export type EventHandler<Name extends EventName> = (
+  event: EventPayloads[Name],
   ctx: PluginContext,
-) => Events[Name]['answer'] | void | Promise<Events[Name]['answer'] | void>;
+) => EventResult<Name> | Promise<EventResult<Name>>;
 
-export type EventHandlers = {
-  [Name in keyof Events]?: EventHandler<Name>;
-} & {
-  /** A `session.idle` whose reason is `completed`. */
-  'session.completed'?: EventHandler<'session.idle'>;
-};
-
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+/** Handlers by event. `session.completed` is a `session.idle` whose reason is `completed`. */
+export type EventHandlers = { [Name in EventName]?: EventHandler<Name> };
 
 export interface AuthResult {
   token: string;
@@ -86,8 +80,8 @@ export interface PluginContext {
   readonly project: {
     /** The nearest folder upwards with `.mimir/` or `.git`. */
     readonly root: string;
-    /** Git's root of the working tree, if there is one. */
-    readonly worktree?: string;
+    /** The root of Git's working tree; the same as `root` where there is none. */
+    readonly worktree: string;
   };
   readonly plugin: { readonly name: string; readonly version: string };
   /** Whether the plugin was started anew after its process was lost: its memory is gone, its storage is not. */
@@ -100,16 +94,21 @@ export interface PluginContext {
 
 /** Files beneath the project's root; paths are relative to it. Needs `capabilities.filesystem`. */
 export interface FileSystem {
-  readFile(path: string, encoding?: 'utf8' | 'utf-8' | { encoding: 'utf8' }): Promise<string>;
-  readFile(path: string, encoding: null | 'bytes' | { encoding: null }): Promise<Uint8Array>;
-  writeFile(path: string, data: string | Uint8Array | ArrayBuffer): Promise<void>;
-  appendFile(path: string, data: string | Uint8Array | ArrayBuffer): Promise<void>;
+  /** The whole file as text. A file that is not UTF-8 can be read as `'base64'` or as `'bytes'`. */
+  readFile(path: string, encoding?: TextEncoding | { encoding?: TextEncoding }): Promise<string>;
+  readFile(path: string, encoding: 'bytes' | { encoding: 'bytes' }): Promise<Uint8Array<ArrayBuffer>>;
+  /** Replaces the file in one step. Text in `'base64'` stands for the bytes that it encodes. */
+  writeFile(path: string, data: FileData, options?: { encoding?: DataEncoding }): Promise<void>;
+  appendFile(path: string, data: FileData, options?: { encoding?: DataEncoding }): Promise<void>;
   exists(path: string): Promise<boolean>;
+  /** Follows links, but for `isSymlink`. */
   stat(path: string): Promise<Stat>;
   /** The names in a folder. */
   readdir(path: string): Promise<string[]>;
   mkdir(path: string, options?: { recursive?: boolean }): Promise<void>;
+  /** Makes the folder and those above it, where they are missing. */
   ensureDir(path: string): Promise<void>;
+  /** Removes a file, a link, an empty folder, or with `recursive` a folder and all in it. */
   remove(path: string, options?: { recursive?: boolean }): Promise<void>;
   unlink(path: string): Promise<void>;
   join(...parts: string[]): string;
@@ -119,6 +118,12 @@ export interface FileSystem {
   basename(path: string, suffix?: string): string;
   extname(path: string): string;
 }
+
+export type TextEncoding = 'utf8' | 'utf-8' | 'base64';
+
+export type DataEncoding = 'utf8' | 'base64';
+
+export type FileData = string | ArrayBuffer | ArrayBufferView;
 
 export interface Stat {
   isFile: boolean;
@@ -130,11 +135,17 @@ export interface Stat {
   mtimeMs: number;
 }
 
-/** Runs a program, without a shell. Needs `capabilities.exec`. An object goes to its standard input as JSON. */
-export interface Exec {
+/** Runs a program, without a shell. Needs `capabilities.exec`. */
+export interface Exec extends Execute {
+  /** The same function. */
+  readonly execute: Execute;
+}
+
+export interface Execute {
+  /** Without `args` the command is a whole command line, split at its spaces and quotes. */
   (command: string, args?: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+  /** The object goes to the program's standard input as JSON. */
   (command: string, input: { readonly [key: string]: unknown }, options?: ExecOptions): Promise<ExecResult>;
-  execute: Exec;
 }
 
 export interface ExecOptions {
@@ -144,11 +155,12 @@ export interface ExecOptions {
   cwd?: string;
   /** Variables in addition to the few that every program gets. */
   env?: Record<string, string>;
-  /** Milliseconds until it is ended. */
+  /** Milliseconds until it is ended: 60,000 if not given, 600,000 at most. The limit of the event counts as well. */
   timeoutMs?: number;
 }
 
 export interface ExecResult {
+  /** A program that a signal ended has 128 and the signal's number, as in shells. */
   exitCode: number;
   stdout: string;
   stderr: string;
@@ -170,12 +182,13 @@ export interface Log {
   error(...values: unknown[]): void;
 }
 
-/** The session of the event at hand. */
+/** The session of the event at hand. Outside of an event `id` is empty, and the rest throws `NOT_FOUND`. */
 export interface Session {
   readonly id: string;
-  /** Fetched at first use, and the same during one event. */
-  messages(): Promise<any[]>;
-  metadata(): Promise<any>;
+  /** The oldest first. Fetched at first use, and the same during one event. */
+  messages(): Promise<Message[]>;
+  /** What else the agent keeps about the session. */
+  metadata(): Promise<{ [key: string]: Json }>;
 }
 
 /** What a refused or failed call throws. */

@@ -17,7 +17,7 @@ export type Json = any;
 ";
 
 /// The TypeScript declarations of all payloads and answers, for the SDK: an interface for each, and `EventPayloads`,
-/// `EventAnswers`, `EventName` and `EventHandlers` over them.
+/// `EventAnswers`, `EventName` and `EventResult` over them. What handlers are is the SDK's business: they take `ctx`, too.
 pub fn event_types_ts() -> String {
     let schemas = schemas();
     let mut text = HEAD.to_owned();
@@ -51,11 +51,6 @@ export type EventName = keyof EventPayloads;
 
 /** What a handler may give back: an answer, or nothing. */
 export type EventResult<E extends EventName> = EventAnswers[E] | null | undefined | void;
-
-/** Handlers by event. */
-export type EventHandlers = {
-  [E in EventName]?: (event: EventPayloads[E]) => EventResult<E> | Promise<EventResult<E>>;
-};
 ",
     );
     text
