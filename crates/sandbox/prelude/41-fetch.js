@@ -383,6 +383,12 @@ const loadFetch = once(() => {
     return made;
   }
 
+  // Fragments are not sent, and no response has one (https://fetch.spec.whatwg.org/#dom-response-url).
+  function withoutFragment(url) {
+    const at = StringPrototypeIndexOf(url, '#');
+    return at < 0 ? url : StringPrototypeSlice(url, 0, at);
+  }
+
   async function fetch(input, init = undefined) {
     needArguments(arguments.length, 1, 'fetch');
     const request = new Request(input, init);
@@ -393,7 +399,7 @@ const loadFetch = once(() => {
     const list = listOfHeaders(record.headers);
     const headers = [];
     for (let i = 0; i < list.length; i++) ArrayPrototypePush(headers, [list[i].name, list[i].value]);
-    const args = { __proto__: null, url, method, headers };
+    const args = { __proto__: null, url: withoutFragment(url), method, headers };
     if (record.body !== null) args.body = Uint8ArrayPrototypeToBase64(await consume(record.body));
     if (signal !== null && signal.aborted) throw signal.reason;
     const { promise, resolve, reject } = PromiseWithResolvers();
@@ -413,7 +419,7 @@ const loadFetch = once(() => {
     if (redirect === 'error' && answer.redirected) throw failed('the answer was redirected');
     const hasBody = answer.body !== undefined && answer.body !== null && !ArrayPrototypeIncludes(NULL_BODY_STATUS, answer.status);
     return newResponse({
-      type: 'basic', url: answer.url, status: answer.status, statusText: answer.statusText ?? '',
+      type: 'basic', url: withoutFragment(answer.url), status: answer.status, statusText: answer.statusText ?? '',
       redirected: !!answer.redirected,
     }, answer.headers, hasBody && method !== 'HEAD'
       ? { __proto__: null, bytes: Uint8ArrayFromBase64(answer.body), stream: undefined, used: false, type: null }

@@ -5,6 +5,7 @@
 mod host;
 
 mod answers;
+mod fetch;
 mod kills;
 mod prelude;
 mod runaways;
