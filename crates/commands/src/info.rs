@@ -90,6 +90,9 @@ pub(crate) fn print_asks(screen: &mut Screen<'_>, asks: &[Ask]) -> std::io::Resu
             Risk::High | Risk::Critical => Theme::BAD,
         };
         bullet(screen, "•", style, &ask.what)?;
+        for item in &ask.items {
+            bullet(screen, " ", style, item)?;
+        }
     }
     Ok(())
 }

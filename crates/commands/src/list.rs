@@ -1,5 +1,6 @@
 use anstyle::Style;
 
+use crate::table::wrap;
 use crate::wording::{plural, short};
 use crate::{
     Align, Cell, Column, CommandError, Exit, Fit, GrantState, PluginState, PluginStore, PluginSummary, Screen, Source,
@@ -44,31 +45,48 @@ pub(crate) async fn run(store: &dyn PluginStore, screen: &mut Screen<'_>, json: 
         ]);
     }
     write!(screen.out, "{}", table.render(screen.width))?;
-    for plugin in &plugins {
-        remarks(screen, plugin)?;
+    remarks(screen, &plugins)?;
+    for plugin in plugins.iter().filter(|plugin| !plugin.shadows.is_empty()) {
+        shadows(screen, plugin)?;
     }
     Ok(Exit::Done)
 }
 
-/// What the table has no room for: why a plugin does not run and what to do, and what it hides.
-fn remarks(screen: &mut Screen<'_>, plugin: &PluginSummary) -> std::io::Result<()> {
-    let (mark, style) = mark(plugin.state);
-    let (strong, dim, typed) = (Theme::STRONG, Theme::DIM, Theme::TYPE);
-    let id = printable(&plugin.id);
-    if !matches!(plugin.state, PluginState::Ready | PluginState::Disabled) {
+/// What the table has no room for: why plugins do not run and what to do. Said once for those that share it.
+fn remarks(screen: &mut Screen<'_>, plugins: &[PluginSummary]) -> std::io::Result<()> {
+    let is_remarkable = |plugin: &&PluginSummary| !matches!(plugin.state, PluginState::Ready | PluginState::Disabled);
+    let mut told: Vec<(&str, Option<&str>)> = Vec::new();
+    for plugin in plugins.iter().filter(is_remarkable) {
+        let remark = (plugin.why.as_str(), plugin.hint.as_deref());
+        if told.contains(&remark) {
+            continue;
+        }
+        told.push(remark);
+        let alike =
+            plugins.iter().filter(is_remarkable).filter(|other| (other.why.as_str(), other.hint.as_deref()) == remark);
+        let names: Vec<_> = alike.map(|plugin| printable(&plugin.id)).collect();
+        let ((mark, style), strong, typed) = (mark(plugin.state), Theme::STRONG, Theme::TYPE);
         screen.line("")?;
-        screen.line(format!("{style}{mark}{style:#} {strong}{id}{strong:#}: {}", printable(&plugin.why)))?;
+        for (index, line) in wrap(&names.join(", "), screen.width.saturating_sub(2)).iter().enumerate() {
+            let mark = if index == 0 { mark } else { " " };
+            screen.line(format!("{style}{mark}{style:#} {strong}{line}{strong:#}"))?;
+        }
+        for line in wrap(&printable(&plugin.why), screen.width.saturating_sub(2)) {
+            screen.line(format!("  {line}"))?;
+        }
         if let Some(hint) = &plugin.hint {
             screen.line(format!("  {typed}{}{typed:#}", printable(hint)))?;
         }
     }
-    if !plugin.shadows.is_empty() {
-        let count = plugin.shadows.len();
-        screen.line("")?;
-        screen.line(format!("{dim}{id} hides {count} other{} of its name:{dim:#}", plural(count)))?;
-        for path in &plugin.shadows {
-            screen.line(format!("  {dim}{}{dim:#}", printable(&path.to_string_lossy())))?;
-        }
+    Ok(())
+}
+
+fn shadows(screen: &mut Screen<'_>, plugin: &PluginSummary) -> std::io::Result<()> {
+    let (dim, id, count) = (Theme::DIM, printable(&plugin.id), plugin.shadows.len());
+    screen.line("")?;
+    screen.line(format!("{dim}{id} hides {count} other{} of its name:{dim:#}", plural(count)))?;
+    for path in &plugin.shadows {
+        screen.line(format!("  {dim}{}{dim:#}", printable(&path.to_string_lossy())))?;
     }
     Ok(())
 }

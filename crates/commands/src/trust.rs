@@ -1,3 +1,4 @@
+use crate::table::wrap;
 use crate::{CommandError, Exit, PluginStore, Screen, Theme, printable};
 
 pub(crate) async fn run(
@@ -24,6 +25,9 @@ pub(crate) async fn run(
         (false, true) => "is not trusted any more",
         (false, false) => "was not trusted",
     };
-    screen.line(format!("{style}{mark}{style:#} {strong}{project}{strong:#} {verdict}: {means}"))?;
+    screen.line(format!("{style}{mark}{style:#} {strong}{project}{strong:#} {verdict}"))?;
+    for line in wrap(means, screen.width.saturating_sub(2)) {
+        screen.line(format!("  {line}"))?;
+    }
     Ok(Exit::Done)
 }

@@ -7,6 +7,8 @@ use mimir_shared_config::{Capabilities, Risk};
 pub struct Ask {
     /// What it wants to do, continuing "it asks to …".
     pub what: String,
+    /// With which of several things, each as it is written: command lines, hosts, names.
+    pub items: Vec<String>,
     /// What could come of it at worst.
     pub risk: Risk,
 }
@@ -14,63 +16,64 @@ pub struct Ask {
 /// What these capabilities let a plugin do, the most dangerous first.
 pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
     let mut asks = Vec::new();
-    let mut ask = |risk, what: String| asks.push(Ask { what, risk });
+    // One thing is said in the sentence, several stand beneath it
+    let mut ask = |risk, what: &str, items: &[String]| {
+        asks.push(match items {
+            [one] => Ask { what: format!("{what} `{one}`"), items: Vec::new(), risk },
+            several => Ask { what: what.to_owned(), items: several.to_vec(), risk },
+        });
+    };
     let Capabilities { filesystem, network, exec, llm, docker, env, permissions, wasm } = capabilities;
 
     if exec.enabled {
         let anything = exec.allowlist.iter().any(|pattern| pattern.chars().all(|c| c == '*' || c == ' '));
         if anything {
-            ask(Risk::Critical, "run any program, with your rights".to_owned());
+            ask(Risk::Critical, "run any program, with your rights", &[]);
         } else if !exec.allowlist.is_empty() {
-            ask(Risk::High, format!("run programs with your rights: {}", list(&exec.allowlist)));
+            ask(Risk::High, "run programs, with your rights:", &exec.allowlist);
         }
     }
     if docker.enabled && !docker.images.is_empty() {
-        ask(Risk::High, format!("run containers from {}", list(&docker.images)));
+        ask(Risk::High, "run containers from", &docker.images);
     }
     if let Some(risk) = permissions.approve {
-        let name = risk_name(risk);
-        ask(
-            risk.max(Risk::Medium),
-            format!("approve for you what is of {name} risk{}", if risk > Risk::Low { " or less" } else { "" }),
-        );
+        let or_less = if risk > Risk::Low { " or less" } else { "" };
+        let what = format!("approve for you what is of {} risk{or_less}", risk_name(risk));
+        ask(risk.max(Risk::Medium), &what, &[]);
     }
-    let except = if filesystem.restricted.is_empty() {
-        String::new()
-    } else {
-        format!(", except {}", list(&filesystem.restricted))
+    let except = match filesystem.restricted.as_slice() {
+        [] => String::new(),
+        globs => format!(", except {}", list(globs)),
     };
     if filesystem.delete {
-        ask(Risk::High, format!("delete files and folders of this project{except}"));
+        ask(Risk::High, &format!("delete files and folders of this project{except}"), &[]);
     }
     if filesystem.write {
-        ask(Risk::Medium, format!("create and change files of this project{except}"));
+        ask(Risk::Medium, &format!("create and change files of this project{except}"), &[]);
     }
     if network.enabled {
         let anywhere = network.allowlist.iter().any(|host| host.trim_start_matches("https://") == "*");
         if anywhere {
-            ask(Risk::High, "send requests to any host on the internet".to_owned());
+            ask(Risk::High, "send requests to any host on the internet", &[]);
         } else if !network.allowlist.is_empty() {
-            ask(Risk::Medium, format!("send requests to {}", list(&network.allowlist)));
+            ask(Risk::Medium, "send requests to", &network.allowlist);
         }
     }
     if !env.is_empty() {
-        ask(Risk::Medium, format!("read the environment variable{} {}", plural(env.len()), list(env)));
+        ask(Risk::Medium, &format!("read the environment variable{}", plural(env.len())), env);
     }
     if llm.enabled {
-        ask(
-            Risk::Medium,
-            match llm.budget {
-                Some(budget) => format!("call language models, for at most ${budget:.2} a session"),
-                None => "call language models, on your account".to_owned(),
-            },
-        );
+        let what = match llm.budget {
+            Some(budget) => format!("call language models, for at most ${budget:.2} a session"),
+            None => "call language models, on your account".to_owned(),
+        };
+        ask(Risk::Medium, &what, &[]);
     }
     if filesystem.read {
-        ask(Risk::Low, format!("read files of this project{except}"));
+        ask(Risk::Low, &format!("read files of this project{except}"), &[]);
     }
     if *wasm {
-        ask(Risk::Low, "run WebAssembly inside its own isolate".to_owned());
+        ask(Risk::Low, "run WebAssembly inside its own isolate", &[]);
     }
     asks.sort_by_key(|ask| std::cmp::Reverse(ask.risk));
     asks
@@ -86,7 +89,7 @@ pub fn short(capabilities: &Capabilities) -> String {
         words.push(format!("{} files", files.join("+")));
     }
     if exec.enabled && !exec.allowlist.is_empty() {
-        words.push(format!("run {}", few(&exec.allowlist)));
+        words.push(format!("run {}", few(&programs(&exec.allowlist))));
     }
     if network.enabled && !network.allowlist.is_empty() {
         words.push(format!("reach {}", few(&network.allowlist)));
@@ -126,12 +129,24 @@ fn list(items: &[String]) -> String {
     items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// The programs of command lines, each once.
+fn programs(command_lines: &[String]) -> Vec<String> {
+    let mut programs: Vec<String> = Vec::new();
+    for line in command_lines {
+        let program = line.split_whitespace().next().unwrap_or(line);
+        if !programs.iter().any(|known| known == program) {
+            programs.push(program.to_owned());
+        }
+    }
+    programs
+}
+
 /// The first two of a list, and how many there are beside them.
 fn few(items: &[String]) -> String {
     match items {
         [one] => one.clone(),
         [one, two] => format!("{one}, {two}"),
-        [one, rest @ ..] => format!("{one} +{}", rest.len()),
+        [one, two, rest @ ..] => format!("{one}, {two} +{}", rest.len()),
         [] => String::new(),
     }
 }

@@ -4,7 +4,10 @@ use crate::wording::{asks, short};
 
 fn check(capabilities: &Capabilities, short_expected: &str, long_expected: &[&str]) {
     assert_eq!(short(capabilities), short_expected);
-    let long: Vec<_> = asks(capabilities).into_iter().map(|ask| format!("{:?}: {}", ask.risk, ask.what)).collect();
+    let long: Vec<_> = asks(capabilities)
+        .into_iter()
+        .map(|ask| format!("{:?}: {}", ask.risk, [vec![ask.what], ask.items].concat().join(" | ")))
+        .collect();
     assert_eq!(long, long_expected);
 }
 
@@ -34,13 +37,13 @@ fn every_capability_has_words() {
             wasm: true,
             ..none()
         },
-        "read+write+delete files, containers node:22, models $5.00, env A +2, approve ≤ low, wasm",
+        "read+write+delete files, containers node:22, models $5.00, env A, B +1, approve ≤ low, wasm",
         &[
             "High: run containers from `node:22`",
             "High: delete files and folders of this project, except `.env`",
             "Medium: approve for you what is of low risk",
             "Medium: create and change files of this project, except `.env`",
-            "Medium: read the environment variables `A`, `B`, `C`",
+            "Medium: read the environment variables | A | B | C",
             "Medium: call language models, for at most $5.00 a session",
             "Low: read files of this project, except `.env`",
             "Low: run WebAssembly inside its own isolate",

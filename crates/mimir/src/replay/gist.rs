@@ -64,10 +64,12 @@ fn arguments(args: &Value) -> String {
 fn result(result: &Value) -> String {
     const TELLING: [&str; 6] = ["stdout", "output", "content", "text", "summary", "stderr"];
     let mut telling = TELLING.iter().filter_map(|key| result.get(key));
-    match telling.find(|value| value.as_str().is_some_and(|text| !text.is_empty())).unwrap_or(result) {
-        object @ Value::Object(_) => fit(&printable(&object.to_string()), LONGEST),
-        Value::Array(items) => format!("{} items", items.len()),
-        plain => words(plain),
+    let found = telling.find(|value| value.as_str().is_some_and(|text| !text.is_empty()));
+    match (found.unwrap_or(result), result.get("exitCode")) {
+        (Value::Object(_), Some(code)) => format!("exit code {code}"),
+        (object @ Value::Object(_), None) => fit(&printable(&object.to_string()), LONGEST),
+        (Value::Array(items), _) => format!("{} items", items.len()),
+        (plain, _) => words(plain),
     }
 }
 

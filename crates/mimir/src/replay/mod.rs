@@ -126,6 +126,7 @@ impl Stage<'_> {
                 continue;
             };
             let is_caught_up = found.is_empty();
+            self.notices.hold();
             let played = tokio::select! {
                 biased;
                 _ = &mut interrupt => None,
@@ -138,6 +139,7 @@ impl Stage<'_> {
             if is_caught_up || self.terminal.is_watched {
                 self.terminal.out.flush()?;
             }
+            self.notices.release(if self.replay.json { 0 } else { screen::INDENT });
         }
         self.interrupted();
         Ok(())
@@ -173,6 +175,7 @@ impl Stage<'_> {
         }
         self.tally.elapsed = start.elapsed();
         self.progress.clear();
+        self.notices.release(0);
         self.notices.summary();
         let out = self.terminal.out.as_mut();
         if self.replay.json {

@@ -3,22 +3,45 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use mimir_commands::{Theme, printable, printable_block};
+use anstyle::Style;
+use mimir_commands::{Theme, printable, printable_block, wrap};
 use mimir_plugins::{Level, Report, ReportKind};
 
 use super::source::Progress;
 use crate::terminal::{ErrorStream, Terminal};
 
-/// Says things once, and not in the middle of the progress bar.
+/// Says things once, not in the middle of the progress bar, and what comes of an event beneath that event.
 pub(crate) struct Notices {
     stream: ErrorStream,
+    width: usize,
     progress: OnceLock<Progress>,
+    /// What was said during the event at hand; `None` while there is none.
+    held: Mutex<Option<Vec<Said>>>,
     unknown: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Notices {
     pub(crate) fn new(terminal: &Terminal) -> Self {
-        Self { stream: terminal.errors, progress: OnceLock::new(), unknown: Mutex::default() }
+        Self {
+            stream: terminal.errors,
+            width: terminal.width,
+            progress: OnceLock::new(),
+            held: Mutex::default(),
+            unknown: Mutex::default(),
+        }
+    }
+
+    /// Keeps what is said from now on until [`Notices::release`].
+    pub(crate) fn hold(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+    }
+
+    /// Says what was kept, this far from the left.
+    pub(crate) fn release(&self, indent: usize) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for said in held.into_iter().flatten() {
+            self.print(&said, indent);
+        }
     }
 
     pub(crate) fn keep_clear_of(&self, progress: &Progress) {
@@ -26,19 +49,28 @@ impl Notices {
         let _ = self.progress.set(progress.clone());
     }
 
-    fn say(&self, text: &str) {
+    fn say(&self, said: Said) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.as_mut() {
+            Some(held) => held.push(said),
+            None => {
+                drop(held);
+                self.print(&said, 0);
+            }
+        }
+    }
+
+    fn print(&self, said: &Said, indent: usize) {
+        let text = said.lines(self.width, indent).join("\n");
         match self.progress.get() {
-            Some(progress) => progress.aside(|| self.stream.notice(text)),
-            None => self.stream.notice(text),
+            Some(progress) => progress.aside(|| self.stream.notice(&text)),
+            None => self.stream.notice(&text),
         }
     }
 
     /// The last line was cut off.
     pub(crate) fn torn(&self, line: u64) {
-        let warn = Theme::WARN;
-        self.say(&format!(
-            "{warn}!{warn:#} line {line} is cut off and was left out: the recording ends in the middle of it"
-        ));
+        self.warn(format!("line {line} is cut off and was left out: the recording ends in the middle of it"));
     }
 
     /// An event that this version does not know. Said once for each name, and counted at the end.
@@ -48,21 +80,23 @@ impl Notices {
         *count += 1;
         if *count == 1 {
             drop(unknown);
-            let (warn, event) = (Theme::WARN, printable(event));
-            self.say(&format!("{warn}!{warn:#} line {line}: there is no event `{event}`; it was left out"));
+            self.warn(format!("line {line}: there is no event `{event}`; it was left out"));
         }
     }
 
     /// Counts what was said once and happened more often.
     pub(crate) fn summary(&self) {
-        let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        for (event, count) in unknown.iter().filter(|(_, count)| **count > 1) {
-            let (warn, event) = (Theme::WARN, printable(event));
-            self.say(&format!("{warn}!{warn:#} `{event}` was left out {count} times"));
+        let unknown = std::mem::take(&mut *self.unknown.lock().unwrap_or_else(PoisonError::into_inner));
+        for (event, count) in unknown.into_iter().filter(|(_, count)| *count > 1) {
+            self.warn(format!("`{event}` was left out {count} times"));
         }
     }
 
-    /// Something about a plugin. Failures show with their events, so they are not said again.
+    fn warn(&self, message: String) {
+        self.say(Said { mark: "!", style: Theme::WARN, plugin: None, message, hint: None });
+    }
+
+    /// Something about a plugin. A failure in an event shows with that event, so it is not said again.
     pub(crate) fn report(&self, report: &Report) {
         if report.kind == ReportKind::Failed {
             return;
@@ -73,14 +107,42 @@ impl Notices {
             (_, Level::Warning) => ("!", Theme::WARN),
             (_, Level::Error) => ("✗", Theme::BAD),
         };
-        let strong = Theme::STRONG;
-        let plugin = report.plugin.as_ref().map(|plugin| format!("{strong}{plugin}{strong:#}: ")).unwrap_or_default();
-        let message = printable_block(report.message.trim_end()).replace('\n', "\n  ");
-        let mut text = format!("{style}{mark}{style:#} {plugin}{message}");
-        if let Some(hint) = &report.hint {
-            let typed = Theme::TYPE;
-            text.push_str(&format!("\n  {typed}{}{typed:#}", printable(hint)));
+        let plugin = report.plugin.as_ref().map(ToString::to_string);
+        self.say(Said { mark, style, plugin, message: report.message.clone(), hint: report.hint.clone() });
+    }
+}
+
+/// One notice.
+struct Said {
+    mark: &'static str,
+    style: Style,
+    plugin: Option<String>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Said {
+    /// The notice in lines of a window: a mark, the plugin's name, the text, and beneath it what to do.
+    fn lines(&self, width: usize, indent: usize) -> Vec<String> {
+        let Self { mark, style, plugin, message, hint } = self;
+        let (strong, typed) = (Theme::STRONG, Theme::TYPE);
+        let width = width.saturating_sub(indent + 2);
+        let name = plugin.as_ref().map(|plugin| format!("{plugin}: ")).unwrap_or_default();
+        let text = printable_block(&format!("{name}{}", message.trim_end()));
+        let mut lines = Vec::new();
+        for line in text.lines().flat_map(|line| wrap(line, width)) {
+            let (mark, line) = match lines.is_empty() {
+                // The name is a plugin's id, which has nothing that would have been changed
+                true => {
+                    (*mark, line.replacen(&name, &format!("{strong}{name}{strong:#}"), usize::from(!name.is_empty())))
+                }
+                false => (" ", line),
+            };
+            lines.push(format!("{:indent$}{style}{mark}{style:#} {line}", ""));
         }
-        self.say(&text);
+        for line in hint.iter().flat_map(|hint| wrap(&printable(hint), width)) {
+            lines.push(format!("{:indent$}  {typed}{line}{typed:#}", ""));
+        }
+        lines
     }
 }

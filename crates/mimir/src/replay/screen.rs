@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use super::diff::{diff, fit};
 use super::gist::gist;
-use super::tally::Tally;
+use super::tally::{Part, Tally};
 
 /// Columns of an event's number.
 const NUMBER: usize = 5;
 /// Columns of an event's name: the longest is `slash.command.executed`.
 const NAME: usize = 22;
 /// Columns before what stands beneath an event.
-const INDENT: usize = NUMBER + 3;
+pub(super) const INDENT: usize = NUMBER + 3;
 /// Lines of a reason that are shown; a stack trace may have more.
 const REASON_LINES: usize = 8;
 
@@ -159,33 +159,34 @@ pub(crate) fn summary(out: &mut dyn Write, width: usize, tally: &Tally) -> io::R
 }
 
 fn parts(tally: &Tally) -> Table {
-    let sum = |count: fn(&super::tally::Part) -> u64| tally.parts.values().map(count).sum::<u64>();
-    let has_permissions = sum(|part| part.outcomes.approved + part.outcomes.denied) > 0;
+    type Count = fn(&Part) -> u64;
+    let counts: [(&'static str, Style, Count); 6] = [
+        ("EVENTS", Theme::PLAIN, |part| part.events),
+        ("CHANGES", Theme::WARN, |part| part.outcomes.changed),
+        ("BLOCKS", Theme::BAD, |part| part.outcomes.blocked),
+        ("APPROVED", Theme::GOOD, |part| part.outcomes.approved),
+        ("DENIED", Theme::BAD, |part| part.outcomes.denied),
+        ("FAILED", Theme::BAD, |part| part.failures),
+    ];
+    // Few plugins answer permission requests
+    let is_shown = |(title, _, count): &(&str, Style, Count)| {
+        !matches!(*title, "APPROVED" | "DENIED") || tally.parts.values().any(|part| count(part) > 0)
+    };
+    let counts: Vec<_> = counts.into_iter().filter(is_shown).collect();
     let number = |title| Column { title, align: Align::Right, fit: Fit::Keep };
     let mut columns = vec![Column { title: "PLUGIN", align: Align::Left, fit: Fit::Cut(12) }];
-    columns.extend(["EVENTS", "CHANGES", "BLOCKS"].map(number));
-    if has_permissions {
-        columns.extend(["APPROVED", "DENIED"].map(number));
-    }
-    columns.extend(["FAILURES", "CPU TIME", "PEAK HEAP"].map(number));
+    columns.extend(counts.iter().map(|(title, ..)| number(title)));
+    columns.extend(["CPU TIME", "PEAK HEAP"].map(number));
     let mut table = Table::new(columns);
     for (plugin, part) in &tally.parts {
-        let count = |count: u64, style| match count {
-            0 => Cell::styled("–", Theme::DIM),
-            count => Cell::styled(grouped(count), style),
-        };
-        let mut row = vec![
-            Cell::styled(plugin.as_str(), Theme::STRONG),
-            count(part.events, Theme::PLAIN),
-            count(part.outcomes.changed, Theme::WARN),
-            count(part.outcomes.blocked, Theme::BAD),
-        ];
-        if has_permissions {
-            row.extend([count(part.outcomes.approved, Theme::GOOD), count(part.outcomes.denied, Theme::BAD)]);
-        }
-        row.push(count(part.failures, Theme::BAD));
-        row.push(if part.events == 0 { count(0, Theme::DIM) } else { Cell::new(duration(part.cpu)) });
-        row.push(if part.peak_heap == 0 { count(0, Theme::DIM) } else { Cell::new(bytes(part.peak_heap)) });
+        let none = || Cell::styled("–", Theme::DIM);
+        let mut row = vec![Cell::styled(plugin.as_str(), Theme::STRONG)];
+        row.extend(counts.iter().map(|(_, style, count)| match count(part) {
+            0 => none(),
+            count => Cell::styled(grouped(count), *style),
+        }));
+        row.push(if part.events == 0 { none() } else { Cell::new(duration(part.cpu)) });
+        row.push(if part.peak_heap == 0 { none() } else { Cell::new(bytes(part.peak_heap)) });
         table.row(row);
     }
     table

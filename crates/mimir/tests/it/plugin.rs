@@ -27,7 +27,7 @@ fn a_repository_is_trusted_then_its_plugins_are_granted() {
     // Nobody is there to say yes
     let ran = place.run("plugin grant guard");
     assert_eq!(ran.code, Some(1));
-    assert!(ran.out.contains("run programs with your rights: `git *`"), "{}", ran.out);
+    assert!(ran.out.contains("run programs, with your rights: `git *`"), "{}", ran.out);
     assert!(ran.err.contains("--yes"), "{}", ran.err);
 
     place.run("plugin grant guard --yes").done();
