@@ -9,3 +9,4 @@ mod fetch;
 mod kills;
 mod prelude;
 mod runaways;
+mod web_apis;
