@@ -89,9 +89,14 @@ fn print_request(screen: &mut Screen<'_>, request: &GrantView) -> std::io::Resul
     if !new.is_empty() {
         screen.line("")?;
         screen.line(format!("{strong}New since you granted it last{strong:#}"))?;
-        for line in new {
-            bullet(screen, "+", Theme::WARN, &line)?;
+        for line in &new {
+            bullet(screen, "+", Theme::WARN, line)?;
         }
+    }
+    let is_other_content = request.before.is_some() && !request.granted;
+    if is_other_content && new.is_empty() {
+        screen.line("")?;
+        screen.line(format!("{strong}Its content has changed since you granted it{strong:#}"))?;
     }
     for withheld in &request.withheld {
         screen.line(format!("  {warn}! {}{warn:#}", printable(withheld)))?;

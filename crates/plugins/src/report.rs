@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
-use mimir_loader::{LoadError, Problem};
+use mimir_loader::LoadError;
 use mimir_sandbox::CallFailure;
 use mimir_shared_config::PluginId;
 use mimir_shared_platform::Level;
@@ -65,14 +66,22 @@ impl Report {
     }
 
     /// A plugin is right and may not run.
-    pub(crate) fn off(plugin: &PluginId, level: Level, message: String, hint: String) -> Self {
-        Self { level, kind: ReportKind::NotLoaded, plugin: Some(plugin.clone()), message, hint: Some(hint) }
+    pub(crate) fn off(plugin: &PluginId, message: String, hint: String) -> Self {
+        let (level, kind) = (Level::Warning, ReportKind::NotLoaded);
+        Self { level, kind, plugin: Some(plugin.clone()), message, hint: Some(hint) }
     }
 
-    /// A plugin's author may want to change something.
-    pub(crate) fn warning(plugin: &PluginId, problem: &Problem) -> Self {
-        let (level, kind) = (Level::Warning, ReportKind::Warning);
-        Self { level, kind, plugin: Some(plugin.clone()), message: problem.to_string(), hint: problem.hint.clone() }
+    /// The plugins that a repository brings do not run, since nobody said that it is trusted.
+    pub(crate) fn untrusted(project: &Path, plugins: &[PluginId]) -> Self {
+        let names: Vec<_> = plugins.iter().map(PluginId::as_str).collect();
+        let (verb, names) = (if names.len() == 1 { "does" } else { "do" }, names.join(", "));
+        Self {
+            level: Level::Warning,
+            kind: ReportKind::NotLoaded,
+            plugin: None,
+            message: format!("{names} {verb} not run, since {} is not trusted", project.display()),
+            hint: Some("`mimir plugin trust`".to_owned()),
+        }
     }
 
     /// A plugin's author made a slip that shows when it runs.

@@ -11,7 +11,7 @@ use mimir_registry::{
 };
 use mimir_sandbox::{CapabilityControl, PluginHandle, PluginImage, PluginSandbox, SandboxOptions};
 use mimir_shared_config::{Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, effective};
-use mimir_shared_platform::{AuditLog, Clock, FileAuditLog, Level, SystemClock};
+use mimir_shared_platform::{AuditLog, Clock, FileAuditLog, SystemClock};
 use tokio::task::JoinSet;
 
 use crate::adapters::code_cache::CompiledCode;
@@ -49,6 +49,8 @@ struct Starting<'a> {
     calls: Arc<ContextCalls>,
     running: HashMap<PluginId, (Arc<LoadedPlugin>, PluginHandle)>,
     order: Vec<PluginId>,
+    /// Plugins of a repository that is not trusted.
+    untrusted: Vec<PluginId>,
 }
 
 pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsError> {
@@ -90,12 +92,16 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         calls,
         running: HashMap::new(),
         order: Vec::new(),
+        untrusted: Vec::new(),
     };
     for Enabled { found, loaded } in enabled {
         match loaded {
             Ok(plugin) => starting.add(&found, plugin).await?,
             Err(error) => starting.failed(&found, &error).await?,
         }
+    }
+    if !starting.untrusted.is_empty() {
+        starting.reports.push(Report::untrusted(&prepared.surroundings.places.project, &starting.untrusted));
     }
     let Starting { reports, bus, registry, control, sandbox, running, order, .. } = starting;
     let Prepared { loader, config, .. } = prepared;
@@ -124,12 +130,13 @@ async fn load(prepared: &Prepared, reports: &Reports) -> Result<Vec<Enabled>, Pl
 impl Starting<'_> {
     /// Lets a plugin run, or says why not.
     async fn add(&mut self, found: &Found, plugin: Arc<LoadedPlugin>) -> Result<(), PluginsError> {
-        for warning in &plugin.warnings {
-            self.reports.push(Report::warning(&plugin.id, warning));
-        }
         let grant = match self.grant(&plugin) {
             Ok(grant) => grant,
-            Err(report) => {
+            Err(None) => {
+                self.untrusted.push(plugin.id.clone());
+                return Ok(());
+            }
+            Err(Some(report)) => {
                 let reason = report.message.clone();
                 self.reports.push(report);
                 // Whoever was granted something guards something: it does not stop doing so by asking for more.
@@ -167,8 +174,8 @@ impl Starting<'_> {
         Ok(())
     }
 
-    /// What the plugin was granted, or why it does not run.
-    fn grant(&self, plugin: &LoadedPlugin) -> Result<Grant, Report> {
+    /// What the plugin was granted, or why it does not run; nothing if that is said of all plugins of the repository.
+    fn grant(&self, plugin: &LoadedPlugin) -> Result<Grant, Option<Report>> {
         let id = &plugin.id;
         match &plugin.grant {
             GrantState::Granted { grant, .. } => Ok(grant.clone()),
@@ -176,16 +183,12 @@ impl Starting<'_> {
                 let now = SystemClock.now_ms();
                 Ok(Grant::of_everything(plugin.identity.clone(), &plugin.manifest, now, GrantMode::Run))
             }
-            GrantState::NeedsGrant { added, granted_before } => {
-                let more = if granted_before.is_some() { "more than it was granted" } else { "what was not granted" };
-                let message = format!("does not run, since it asks for {more}: {}", added.join("; "));
+            state @ GrantState::NeedsGrant { .. } => {
+                let message = format!("does not run, since {}", state.reason().unwrap_or_default());
                 let hint = format!("`mimir plugin grant {id}`, or `--yes` for this run alone");
-                Err(Report::off(id, Level::Warning, message, hint))
+                Err(Some(Report::off(id, message, hint)))
             }
-            GrantState::RepositoryUntrusted { root } => {
-                let message = format!("does not run, since {} is not trusted", root.display());
-                Err(Report::off(id, Level::Warning, message, "`mimir plugin trust`".to_owned()))
-            }
+            GrantState::RepositoryUntrusted { .. } => Err(None),
         }
     }
 

@@ -33,8 +33,11 @@ fn a_repository_is_trusted_then_its_plugins_are_granted() {
     place.run("plugin grant guard --yes").done();
     assert_eq!(states(&place), json!({"guard": "ready", "plain": "ready"}));
 
-    // New code that asks for no more runs on the old grant; more has to be granted anew
+    // A grant is for exactly the content that was shown
     place.plugin("project/.mimir/plugins/guard", manifest, &format!("// changed\n{MODULE}"));
+    assert_eq!(states(&place)["guard"], "not-granted");
+    let ran = place.run("plugin grant guard --yes").done();
+    assert!(ran.out.contains("Its content has changed since you granted it"), "{}", ran.out);
     assert_eq!(states(&place)["guard"], "ready");
     let wider = manifest.replace("'git *'", "'git *', 'rm *'");
     place.plugin("project/.mimir/plugins/guard", &wider, MODULE);

@@ -279,3 +279,17 @@ fn children_of(process: u32) -> Vec<u32> {
     let children = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
     children.flat_map(|line| line.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
 }
+
+#[test]
+fn an_untrusted_repository_is_told_once() {
+    let place = Place::new();
+    let module = "export default async () => ({ on: { 'session.idle': () => {} } });\n";
+    for name in ["one", "two"] {
+        place.plugin(&format!("project/.mimir/plugins/{name}"), "events: [session.idle]\n", module);
+    }
+    place.write("x.ndjson", idle());
+    let ran = place.run("replay @/x.ndjson --json --yes").done();
+    assert_eq!(ran.json()[0]["answers"], json!([]), "granting is not trusting");
+    assert_eq!(ran.err.matches("not trusted").count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("one, two do not run") && ran.err.contains("mimir plugin trust"), "{}", ran.err);
+}

@@ -112,8 +112,10 @@ impl Store {
                 off(PluginState::NotTrusted, why, Some("mimir plugin trust".to_owned()))
             }
             GrantState::NeedsGrant { granted_before, .. } => {
-                let before = if granted_before.is_some() { "more than was granted" } else { "what was not granted" };
-                off(PluginState::NotGranted, format!("it asks for {before}"), Some(format!("mimir plugin grant {id}")))
+                let changed = granted_before.is_some();
+                let why =
+                    if changed { "it has changed since it was granted" } else { "it asks for what was not granted" };
+                off(PluginState::NotGranted, why.to_owned(), Some(format!("mimir plugin grant {id}")))
             }
             GrantState::Granted { .. } => match self.loader.state().get(&plugin.identity).map(|state| state.quarantine)
             {
