@@ -16,14 +16,13 @@ pub enum GrantState {
     Granted {
         /// What it may do.
         grant: Grant,
-        /// Whether the grant was given to another content of the same package, which asked for no less.
-        is_carried_over: bool,
     },
-    /// It asks for more than it was granted. `mimir plugin grant NAME` settles it.
+    /// It asks for something, and this content of it was not granted anything. `mimir plugin grant NAME` settles it.
     NeedsGrant {
-        /// What it asks for in addition, a line each, for a person to decide about.
+        /// What it asks for beyond the earlier grant, a line each, for a person to decide about. Empty if only the
+        /// content changed.
         added: Vec<String>,
-        /// What was granted to an earlier content of the same package.
+        /// What was granted to another content of the same package: if there is one, the content has changed since.
         granted_before: Option<Grant>,
     },
     /// It comes with a repository that the user has not said to trust. `mimir plugin trust` settles it.
@@ -31,6 +30,23 @@ pub enum GrantState {
         /// The repository's root.
         root: PathBuf,
     },
+}
+
+impl GrantState {
+    /// What keeps the plugin from running, as the rest of a sentence that begins with its name and "does not run, since".
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Granted { .. } => None,
+            Self::NeedsGrant { added, granted_before } => Some(match (granted_before, added.join("; ")) {
+                (None, added) => format!("it asks for what was not granted: {added}"),
+                (Some(_), added) if added.is_empty() => "its content has changed since it was granted".to_owned(),
+                (Some(_), added) => {
+                    format!("its content has changed since it was granted, and it asks for more: {added}")
+                }
+            }),
+            Self::RepositoryUntrusted { root } => Some(format!("{} is not trusted", root.display())),
+        }
+    }
 }
 
 /// A plugin that was found, checked and bundled.

@@ -87,7 +87,8 @@ pub struct PluginIdentity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GrantMode {
-    /// Until it is taken back or the plugin's content changes.
+    /// Until it is taken back. It is for one content: a plugin that changes needs another grant, even if it asks for no
+    /// more than before.
     Lasting,
     /// For this run alone; it is never stored.
     Run,

@@ -35,28 +35,28 @@ impl GrantStore {
 
     /// Whether the plugin may run.
     ///
-    /// A grant is for one content of one package from one source. Another content of the same package from the same
-    /// source may run on it as well, as long as it asks for nothing more: a new version that asks for more has to be
-    /// granted anew.
+    /// A grant is for one content of one package from one source: other code may do something else with the same
+    /// rights, so a changed plugin has to be granted anew, whatever it asks for. What asks for nothing needs no grant.
     ///
     /// # Errors
     /// If the file can't be read or understood.
     pub fn state(&self, identity: &PluginIdentity, manifest: &PluginManifest) -> Result<GrantState, LoadError> {
         let all = self.file.read()?.grants;
         if let Some(grant) = all.iter().rfind(|grant| grant.is_for(identity)) {
-            return Ok(GrantState::Granted { grant: grant.clone(), is_carried_over: false });
+            return Ok(GrantState::Granted { grant: grant.clone() });
         }
-        let before = all.iter().rfind(|grant| is_same_package(&grant.identity, identity));
         let nothing =
             Grant { capabilities: Default::default(), limits: Default::default(), ..of_all(identity, manifest) };
-        let held = before.unwrap_or(&nothing);
-        let mut added = widened(&manifest.capabilities, &held.capabilities);
-        added.extend(widened_limits(&manifest.limits, &held.limits));
-        if added.is_empty() {
-            let grant = Grant { identity: identity.clone(), ..held.clone() };
-            return Ok(GrantState::Granted { grant, is_carried_over: before.is_some() });
+        let beyond = |held: &Grant| {
+            let mut added = widened(&manifest.capabilities, &held.capabilities);
+            added.extend(widened_limits(&manifest.limits, &held.limits));
+            added
+        };
+        if beyond(&nothing).is_empty() {
+            return Ok(GrantState::Granted { grant: nothing });
         }
-        Ok(GrantState::NeedsGrant { added, granted_before: before.cloned() })
+        let before = all.iter().rfind(|grant| is_same_package(&grant.identity, identity));
+        Ok(GrantState::NeedsGrant { added: beyond(before.unwrap_or(&nothing)), granted_before: before.cloned() })
     }
 
     /// Allows the plugin all that its manifest asks for, in place of what it was allowed before.

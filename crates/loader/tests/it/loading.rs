@@ -53,20 +53,36 @@ async fn what_is_asked_for_must_be_granted() {
         GrantState::NeedsGrant { added, .. } => added.clone(),
         other => panic!("{other:?}"),
     };
-    assert!(matches!(load().await.grant, GrantState::Granted { is_carried_over: false, .. }));
+    let has_changed = |state: &GrantState| matches!(state, GrantState::NeedsGrant { granted_before: Some(_), .. });
+    assert_eq!(load().await.grant.reason(), None, "what asks for nothing needs no grant");
     manifest("{ filesystem: { read: true } }");
     let plugin = load().await;
     assert_eq!(added(&plugin.grant), ["read files in the project"]);
+    assert!(!has_changed(&plugin.grant));
     loader.grants().grant(&plugin.identity, &plugin.manifest).unwrap();
-    assert!(matches!(load().await.grant, GrantState::Granted { is_carried_over: false, .. }));
+    let GrantState::Granted { grant } = load().await.grant.clone() else { panic!("granted, but does not run") };
+    assert!(grant.is_for(&plugin.identity) && grant.capabilities.filesystem.read);
     // Other code that asks for the same
     project.write("home/.mimir/plugins/asks/index.ts", "export default () => ({ on: {} });\n");
-    let plugin = load().await;
-    let GrantState::Granted { grant, is_carried_over: true } = &plugin.grant else { panic!("{:?}", plugin.grant) };
-    assert!(grant.is_for(&plugin.identity) && grant.capabilities.filesystem.read);
+    let state = load().await.grant.clone();
+    assert_eq!(state.reason().unwrap(), "its content has changed since it was granted");
+    assert!(has_changed(&state) && added(&state).is_empty());
     // And more
     manifest("{ filesystem: { read: true, write: true } }");
-    assert_eq!(added(&load().await.grant), ["create and change files in the project"]);
+    let state = load().await.grant.clone();
+    assert!(has_changed(&state));
+    assert_eq!(added(&state), ["create and change files in the project"]);
+    // Nothing any more: what was granted is not used, and what was taken out comes back by a grant alone
+    manifest("{ }");
+    let GrantState::Granted { grant } = load().await.grant.clone() else {
+        panic!("asks for nothing, but does not run")
+    };
+    assert!(grant.capabilities.is_nothing());
+    manifest("{ filesystem: { read: true } }");
+    assert!(has_changed(&load().await.grant));
+    // The content that was granted
+    project.write("home/.mimir/plugins/asks/index.ts", CODE);
+    assert_eq!(load().await.grant.reason(), None);
     // The same package in another place is another plugin
     project.plugin("elsewhere", "asks", CODE);
     manifest("{ filesystem: { read: true } }");
