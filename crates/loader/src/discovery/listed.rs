@@ -5,20 +5,9 @@ use mimir_shared_config::{Candidate, Config, Decision, PluginEntry, PluginId, Pl
 use super::{Found, Place};
 use crate::adapters::disk;
 
-/// The configuration with every folder that it names as the folder really is, so that a link or `~` in an entry means the
-/// same plugin as its place does. `home` is Mimir's folder; the user's own is above it.
-pub(crate) fn with_real_folders(config: &Config, home: &Path) -> Config {
-    let mut config = config.clone();
-    let lists = [&mut config.plugins.enabled, &mut config.plugins.disabled, &mut config.teams.required];
-    for entry in lists.into_iter().flatten() {
-        if let PluginSpec::Folder(folder) = &entry.spec {
-            entry.spec = PluginSpec::Folder(real(folder, home));
-        }
-    }
-    config
-}
-
-fn real(folder: &Path, home: &Path) -> PathBuf {
+/// A folder that the configuration names as it really is, so that a link or `~` in an entry means the same plugin as its
+/// place does. `home` is Mimir's folder; the user's own is above it.
+pub(super) fn real_folder(folder: &Path, home: &Path) -> PathBuf {
     let folder = match folder.strip_prefix("~") {
         Ok(rest) => home.parent().unwrap_or(home).join(rest),
         Err(_) => folder.to_owned(),

@@ -11,7 +11,7 @@ use crate::manifest::{self, MANIFEST};
 /// Finds all plugins. A plugin that the project brings can hide one of the user's only if the project is trusted:
 /// otherwise a checkout could switch off the user's own guards by bringing a plugin of the same name.
 pub(crate) fn discover(places: &Places, config: &Config, is_trusted: bool) -> Discovery {
-    let config = &listed::with_real_folders(config, &places.home);
+    let config = &config.clone().with_folders(|folder| listed::real_folder(folder, &places.home));
     let mut search = Search { places, config, candidates: Vec::new(), problems: Vec::new() };
     search.folder_of(&places.project_plugins(), Place::Project, true);
     search.folder_of(&places.user_plugins(), Place::User, false);

@@ -127,6 +127,38 @@ async fn folders_named_for_a_run_are_plugins_or_hold_some() {
     assert!(!discovery.found[0].needs_trust);
 }
 
+/// Every list of the configuration means a folder, and not one of the ways to write it.
+#[tokio::test]
+async fn a_folder_behind_a_link_is_that_folder() {
+    let check = async |config: &str, expected: &str| {
+        let project = Project::new();
+        project
+            .plugin("home/real/one", "one", CODE)
+            .plugin("home/real/two", "two", CODE)
+            .write("home/.mimir/config.yml", &config.replace("LINK", &project.path("link").display().to_string()));
+        symlink(project.path("home/real"), project.path("link")).unwrap();
+        symlink("real", project.path("home/linked")).unwrap();
+        for name in ["one", "two"] {
+            symlink(project.path("link").join(name), project.path("home/.mimir/plugins").join(name)).unwrap();
+        }
+        let (found, problems) = discover(&project).await;
+        assert_eq!(found.join(", "), expected, "{config}");
+        assert_eq!(problems, [""; 0], "{config}");
+    };
+    check("plugins: {}", "one User on, two User on").await;
+    check("plugins: { disabled: [LINK/one] }", "one User off, two User on").await;
+    check("plugins: { disabled: [~/linked/two] }", "one User on, two User off").await;
+    check("teams: { plugins: { blocklist: [LINK/one] } }", "one User off, two User on").await;
+    check("teams: { plugins: { blocklist: [~/linked] } }", "one User off, two User off").await;
+    check("teams: { plugins: { allowlist: [LINK/one] } }", "one User on, two User off").await;
+    check("teams: { plugins: { blocklist: [LINK/other] } }", "one User on, two User on").await;
+    check(
+        "plugins: { disabled: [one, two] }\nteams: { plugins: { required: [~/linked/one] } }",
+        "one User on, two User off",
+    )
+    .await;
+}
+
 /// A checkout can't switch off the user's own guard by bringing a plugin of its name, or a link to it.
 #[tokio::test]
 async fn an_untrusted_project_hides_nothing_of_the_users() {
