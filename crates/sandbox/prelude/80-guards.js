@@ -74,73 +74,99 @@ const guardedArrayMethods = [
   'flatMap', 'join', 'toLocaleString',
 ];
 
-// What was there before: [object, name, descriptor].
+// What was there before: object, name and value of each in turn.
 const unguarded = [];
 
 function putGuard(target, name, guard) {
-  const descriptor = ObjectGetOwnPropertyDescriptor(target, name);
-  const original = descriptor.value;
-  ArrayPrototypePush(unguarded, [target, name, descriptor]);
-  ObjectDefineProperty(guard, 'name', { __proto__: null, value: original.name });
-  ObjectDefineProperty(guard, 'length', { __proto__: null, value: original.length });
-  ObjectDefineProperty(target, name, { __proto__: null, value: guard });
+  const original = target[name];
+  // Each definition costs the function a map of its own in every isolate, so guards are written with the right ones.
+  if (guard.name !== original.name) ObjectDefineProperty(guard, 'name', { __proto__: null, value: original.name });
+  if (guard.length !== original.length) {
+    ObjectDefineProperty(guard, 'length', { __proto__: null, value: original.length });
+  }
+  replaceValue(target, name, guard);
+}
+
+function replaceValue(target, name, value) {
+  ArrayPrototypePush(unguarded, target);
+  ArrayPrototypePush(unguarded, name);
+  ArrayPrototypePush(unguarded, target[name]);
+  ObjectDefineProperty(target, name, { __proto__: null, value });
+}
+
+function onArrayLike(original, name, self, args) {
+  if (self === undefined || self === null) return ReflectApply(original, self, args);
+  const object = Object(self);
+  const standIn = boundedArrayLike(object, name);
+  const result = ReflectApply(original, standIn, args);
+  return result === standIn ? object : result;
+}
+
+function isBoundedArray(value) {
+  return ArrayIsArray(value) && !hasArrayProxies && value.length <= MAX_ELEMENTS;
 }
 
 /** A method that runs if `this` has a bounded number of elements. */
 function guardArrayMethod(name) {
   const original = Array.prototype[name];
-  const slow = (self, args) => {
-    if (self === undefined || self === null) return ReflectApply(original, self, args);
-    const object = Object(self);
-    const standIn = boundedArrayLike(object, name);
-    const result = ReflectApply(original, standIn, args);
-    return result === standIn ? object : result;
-  };
-  // A method, since those are no constructors. `arguments` goes on as it came: V8 makes no object of it here.
-  putGuard(Array.prototype, name, {
-    guard() {
-      if (ArrayIsArray(this) && !hasArrayProxies && this.length <= MAX_ELEMENTS) {
-        return ReflectApply(original, this, arguments);
-      }
-      return slow(this, arguments);
+  // Methods, since those are no constructors. `arguments` goes on as it came: V8 makes no object of it here.
+  const guards = original.length === 0 ? {
+    [name]() {
+      return isBoundedArray(this) ? ReflectApply(original, this, arguments) : onArrayLike(original, name, this, arguments);
     },
-  }.guard);
+  } : original.length === 1 ? {
+    [name](_one) {
+      return isBoundedArray(this) ? ReflectApply(original, this, arguments) : onArrayLike(original, name, this, arguments);
+    },
+  } : {
+    [name](_one, _two) {
+      return isBoundedArray(this) ? ReflectApply(original, this, arguments) : onArrayLike(original, name, this, arguments);
+    },
+  };
+  putGuard(Array.prototype, name, guards[name]);
+}
+
+function onText(original, name, most, self, args) {
+  if (self === undefined || self === null) return ReflectApply(original, self, args);
+  const text = `${self}`;
+  if (text.length > most) throw tooManyCharacters(name, text.length, most);
+  return ReflectApply(original, text, args);
 }
 
 /** A method of String.prototype that runs if the text is not too long. `this` is made a string once. */
 function guardTextMethod(target, name, most) {
   const original = target[name];
-  const slow = (self, args) => {
-    if (self === undefined || self === null) return ReflectApply(original, self, args);
-    const text = `${self}`;
-    if (text.length > most) throw tooManyCharacters(name, text.length, most);
-    return ReflectApply(original, text, args);
-  };
-  putGuard(target, name, {
-    guard() {
-      if (typeof this === 'string' && this.length <= most) return ReflectApply(original, this, arguments);
-      return slow(this, arguments);
+  const guards = original.length === 0 ? {
+    [name]() {
+      const isBounded = typeof this === 'string' && this.length <= most;
+      return isBounded ? ReflectApply(original, this, arguments) : onText(original, name, most, this, arguments);
     },
-  }.guard);
+  } : {
+    [name](_one) {
+      const isBounded = typeof this === 'string' && this.length <= most;
+      return isBounded ? ReflectApply(original, this, arguments) : onText(original, name, most, this, arguments);
+    },
+  };
+  putGuard(target, name, guards[name]);
 }
 
 /** A function of one text that runs if that is not too long. */
 function guardTextFunction(name) {
   const original = globalThis[name];
   putGuard(globalThis, name, {
-    guard(value) {
+    [name](value) {
       const text = typeof value === 'string' ? value : `${value}`;
       if (text.length > MAX_CHARACTERS) throw tooManyCharacters(name, text.length, MAX_CHARACTERS);
       return original(text);
     },
-  }.guard);
+  }[name]);
 }
 
 /** A function that lists the names of its argument at this index and above. */
 function guardNames(target, name, from) {
   const original = target[name];
   putGuard(target, name, {
-    guard(value) {
+    [name](value) {
       for (let i = from; i < arguments.length; i++) {
         const one = arguments[i];
         let count = 0;
@@ -151,7 +177,7 @@ function guardNames(target, name, from) {
       }
       return ReflectApply(original, this, arguments);
     },
-  }.guard);
+  }[name]);
 }
 
 // Counts how often the separator is in the text; stops at the bound, and can be terminated, unlike what it stands guard
@@ -199,11 +225,11 @@ function guardParts(name, isEmptyEveryCharacter) {
     return ReflectApply(original, text, count > 1 ? [given, other] : count === 1 ? [given] : []);
   };
   putGuard(String.prototype, name, {
-    guard(pattern, other) {
+    [name](pattern, other) {
       if (typeof this === 'string' && this.length <= MAX_ELEMENTS) return ReflectApply(original, this, arguments);
       return slow(this, pattern, other, arguments.length);
     },
-  }.guard);
+  }[name]);
 }
 
 function guardFlat() {
@@ -218,7 +244,8 @@ function guardFlat() {
     return total;
   };
   putGuard(Array.prototype, 'flat', {
-    guard(depth) {
+    flat() {
+      const depth = arguments[0];
       if (this === undefined || this === null) return ReflectApply(original, this, []);
       const levels = depth === undefined ? 1 : MathTrunc(+depth) || 0;
       if (isRealArray(this)) {
@@ -227,7 +254,7 @@ function guardFlat() {
       }
       return ReflectApply(original, boundedArrayLike(Object(this), 'flat'), [levels]);
     },
-  }.guard);
+  }.flat);
 }
 
 function guardConcat() {
@@ -250,7 +277,7 @@ function guardConcat() {
     });
   };
   putGuard(Array.prototype, 'concat', {
-    guard() {
+    concat(_first) {
       if (ArrayIsArray(this) && !hasArrayProxies) {
         let sum = this.length;
         let isPlain = true;
@@ -272,13 +299,13 @@ function guardConcat() {
       }
       return ReflectApply(original, bounded(Object(this)), args);
     },
-  }.guard);
+  }.concat);
 }
 
 function guardFrom(target, most) {
   const original = target.from;
   putGuard(target, 'from', {
-    guard(items, mapper, self) {
+    from(items) {
       let source = items;
       if (typeof items === 'string' || isRealArray(items)) {
         if (items.length > most) throw tooLong('from', items.length, most);
@@ -291,27 +318,27 @@ function guardFrom(target, most) {
             : { __proto__: null, [SymbolIterator]: () => ReflectApply(iterate, items, []) };
         }
       }
-      return ReflectApply(original, this, arguments.length > 1 ? [source, mapper, self] : [source]);
+      return ReflectApply(original, this, arguments.length > 1 ? [source, arguments[1], arguments[2]] : [source]);
     },
-  }.guard);
+  }.from);
 }
 
 function guardTypedSort(name) {
   const original = TypedArray.prototype[name];
   putGuard(TypedArray.prototype, name, {
-    guard(compare) {
+    [name](compare) {
       if (isObject(this) && TypedArrayPrototypeGetTag(this) !== undefined && TypedArrayPrototypeGetLength(this) > MAX_ELEMENTS) {
         throw tooLong(name, TypedArrayPrototypeGetLength(this), MAX_ELEMENTS);
       }
       return ReflectApply(original, this, [compare]);
     },
-  }.guard);
+  }[name]);
 }
 
 function guardRaw() {
   const original = String.raw;
   putGuard(String, 'raw', {
-    guard(strings) {
+    raw(strings) {
       const raw = strings?.raw;
       if (!isObject(raw)) return ReflectApply(original, this, arguments);
       const list = isRealArray(raw) && raw.length <= MAX_ELEMENTS ? raw : boundedArrayLike(raw, 'raw');
@@ -319,7 +346,7 @@ function guardRaw() {
       for (let i = 1; i < arguments.length; i++) ArrayPrototypePush(args, arguments[i]);
       return ReflectApply(original, this, args);
     },
-  }.guard);
+  }.raw);
 }
 
 function checkPattern(source) {
@@ -341,13 +368,13 @@ function checkPattern(source) {
 function guardPatternMethod(name) {
   const original = String.prototype[name];
   putGuard(String.prototype, name, {
-    guard(pattern) {
+    [name](pattern) {
       if (isObject(pattern) || pattern === undefined) return ReflectApply(original, this, [pattern]);
       const source = `${pattern}`;
       checkPattern(source);
       return ReflectApply(original, this, [source]);
     },
-  }.guard);
+  }[name]);
 }
 
 /** Puts a function in the place of a constructor: same prototype, same properties. */
@@ -357,13 +384,9 @@ function putConstructor(home, name, guard) {
   const keys = ReflectOwnKeys(descriptors);
   for (let i = 0; i < keys.length; i++) ObjectDefineProperty(guard, keys[i], descriptors[keys[i]]);
   ObjectSetPrototypeOf(guard, ObjectGetPrototypeOf(original));
-  const place = ObjectGetOwnPropertyDescriptor(home, name);
-  ArrayPrototypePush(unguarded, [home, name, place]);
-  ObjectDefineProperty(home, name, { __proto__: null, value: guard });
+  replaceValue(home, name, guard);
   if (original.prototype === undefined) return;
-  const constructor = ObjectGetOwnPropertyDescriptor(original.prototype, 'constructor');
-  ArrayPrototypePush(unguarded, [original.prototype, 'constructor', constructor]);
-  ObjectDefineProperty(original.prototype, 'constructor', { __proto__: null, value: guard });
+  replaceValue(original.prototype, 'constructor', guard);
 }
 
 function guardConstructors() {
@@ -376,16 +399,7 @@ function guardConstructors() {
     return ReflectConstruct(ArrayBuffer, [length], new.target);
   });
 
-  const refuse = (name) => function () {
-    throw new EvalError(`${name} makes code of text, which is not allowed in a plugin`);
-  };
-  putConstructor(globalThis, 'Function', refuse('Function'));
-  const kinds = [async function () {}, function* () {}, async function* () {}];
-  for (let i = 0; i < kinds.length; i++) {
-    const prototype = ObjectGetPrototypeOf(kinds[i]);
-    const { name } = prototype.constructor;
-    putConstructor(prototype, 'constructor', refuse(name));
-  }
+  // Not the constructors of functions: V8 itself refuses to make code of text, before it looks at the text.
 
   // Bound, since Proxy has no prototype of its own.
   const guard = FunctionPrototypeBind(function (target, handler) {
@@ -397,12 +411,12 @@ function guardConstructors() {
   putConstructor(globalThis, 'Proxy', guard);
   const { revocable } = Proxy;
   putGuard(guard, 'revocable', {
-    guard(target, handler) {
+    revocable(target, handler) {
       hasProxies = true;
       if (ArrayIsArray(target)) hasArrayProxies = true;
       return revocable(target, handler);
     },
-  }.guard);
+  }.revocable);
 }
 
 function installGuards() {
@@ -433,8 +447,8 @@ function installGuards() {
 }
 
 function removeGuards() {
-  for (let i = unguarded.length - 1; i >= 0; i--) {
-    ObjectDefineProperty(unguarded[i][0], unguarded[i][1], unguarded[i][2]);
+  for (let i = unguarded.length - 3; i >= 0; i -= 3) {
+    ObjectDefineProperty(unguarded[i], unguarded[i + 1], { __proto__: null, value: unguarded[i + 2] });
   }
   unguarded.length = 0;
 }

@@ -315,6 +315,7 @@ function describe(error) {
 
 function boot(nativeFunction, text, restarted, guards, wasm) {
   native = nativeFunction;
+  captureLatePrimordials();
   contextText = text;
   isRestarted = restarted;
   // V8 wants to find them when it restores the snapshot, so they go at boot.

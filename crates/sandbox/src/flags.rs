@@ -8,8 +8,10 @@ pub(crate) const V8_FLAGS: &[&str] = &[
     "--wasm-max-table-size=65536",
     // 64 MiB a memory; how many there are is held by RLIMIT_DATA.
     "--wasm-max-mem-pages=1024",
-    // A regular expression is interpreted until it has proved to be hot: huge ones exhaust the compiler's zone.
+    // A regular expression is interpreted until it has proved to be hot: a huge one exhausts the compiler's memory,
+    // which ends the process, where the interpreter can be stopped.
     "--regexp-tier-up",
+    "--regexp-tier-up-ticks=1",
 ];
 
 /// What the prelude returns, in the order in which the snapshot holds it.

@@ -161,6 +161,11 @@ impl Host {
         self.members.lock().remove(&plugin);
     }
 
+    /// Handles what has arrived from a lane by now.
+    pub(crate) fn receive_now(self: &Arc<Self>, lane: usize) {
+        self.links[lane].receive_now(|message| self.handle(lane, &message));
+    }
+
     pub(crate) fn send(&self, lane: usize, message: &Message<'_>) {
         self.links[lane].send(message);
     }

@@ -109,9 +109,11 @@ impl Inbox {
             return Err(ProtocolError::Oversized { bytes: length });
         }
         let Some(body) = rest.get(..length) else { return Ok(None) };
-        self.start += HEADER + length;
         match postcard::take_from_bytes(body) {
-            Ok((message, [])) => Ok(Some(message)),
+            Ok((message, [])) => {
+                self.start += HEADER + length;
+                Ok(Some(message))
+            }
             Ok(_) => Err(ProtocolError::TrailingBytes),
             Err(source) => Err(ProtocolError::Malformed { source }),
         }

@@ -19,6 +19,7 @@ use crate::flags::ENTRY_POINTS;
 use crate::image::{CallKind, Limit, Thrown};
 use crate::message::Load;
 use crate::watchdog::{Allowance, LaneWatch};
+use crate::web;
 
 /// The prelude's entry points.
 struct EntryPoints {
@@ -137,6 +138,7 @@ impl PluginIsolate {
         self.shared.assign(load.plugin, load.limits.clone());
         watch.register(load.plugin, self.isolate.thread_safe_handle());
         let mut compiled = Ok(());
+        web::install(&mut self.isolate.lock());
         let entered = self.enter(watch, allowance, |scope, entry_points| {
             let undefined: v8::Local<v8::Value> = v8::undefined(scope).into();
             scope.set_continuation_preserved_embedder_data(undefined);

@@ -18,6 +18,8 @@ pub(crate) struct Link {
     stream: UnixStream,
     /// What the kernel did not take yet.
     unsent: Mutex<Unsent>,
+    /// What has arrived. Whoever holds it handles the messages, so that they are handled in their order.
+    inbox: Mutex<Inbox>,
 }
 
 #[derive(Default)]
@@ -31,7 +33,7 @@ impl Link {
     /// Takes over a socket. Must be called inside a tokio runtime.
     pub(crate) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Arc<Self>> {
         stream.set_nonblocking(true)?;
-        Ok(Arc::new(Self { stream: UnixStream::from_std(stream)?, unsent: Mutex::default() }))
+        Ok(Arc::new(Self { stream: UnixStream::from_std(stream)?, unsent: Mutex::default(), inbox: Mutex::default() }))
     }
 
     /// Sends a message, in the order of the calls. It is written at once where the kernel takes it, from the calling
@@ -73,25 +75,49 @@ impl Link {
 
     /// Reads until the other side ends, and hands every message to `handle`.
     pub(crate) async fn receive(&self, mut handle: impl FnMut(Message<'_>)) -> Result<(), ProtocolError> {
-        let mut inbox = Inbox::default();
         loop {
             if self.stream.readable().await.is_err() {
                 return Ok(());
             }
-            let buffer = inbox.buffer();
-            buffer.reserve(READ_CHUNK);
-            match self.stream.try_read_buf(buffer) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {
-                    while let Some(message) = inbox.next()? {
-                        handle(message);
-                    }
-                }
+            let attempt = self.stream.try_io(Interest::READABLE, || {
+                let mut inbox = self.inbox.lock();
+                let read = read(&self.stream, &mut inbox)?;
+                Ok((read, handle_all(&mut inbox, &mut handle)))
+            });
+            match attempt {
+                Ok((0, _)) => return Ok(()),
+                Ok((_, handled)) => handled?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Ok(()),
             }
         }
     }
+
+    /// Handles what has arrived by now, on the calling thread, without waiting for the runtime to notice. The end of the
+    /// stream and nonsense are left to [`Self::receive`].
+    pub(crate) fn receive_now(&self, mut handle: impl FnMut(Message<'_>)) {
+        if let Some(mut inbox) = self.inbox.try_lock()
+            && read(&self.stream, &mut inbox).is_ok_and(|read| read > 0)
+        {
+            // The inbox stays at the frame that could not be read, where the reader finds it.
+            let _ = handle_all(&mut inbox, &mut handle);
+        }
+    }
+}
+
+/// Reads once, without waiting.
+fn read(stream: &UnixStream, inbox: &mut Inbox) -> io::Result<usize> {
+    let buffer = inbox.buffer();
+    buffer.reserve(READ_CHUNK);
+    let read = rustix::net::recv(stream, rustix::buffer::spare_capacity(buffer), rustix::net::RecvFlags::DONTWAIT)?;
+    Ok(read.0)
+}
+
+fn handle_all(inbox: &mut Inbox, handle: &mut impl FnMut(Message<'_>)) -> Result<(), ProtocolError> {
+    while let Some(message) = inbox.next()? {
+        handle(message);
+    }
+    Ok(())
 }
 
 /// Writes from the front of `bytes` what the kernel takes.

@@ -1,8 +1,10 @@
 //! What handlers answer, and how it comes out.
 
-use mimir_sandbox::CallFailure;
+use std::sync::Arc;
 
-use crate::host::{TOOL_CALL, before, event, handler, image, sandbox};
+use mimir_sandbox::{CallFailure, PluginSandbox, SandboxOptions};
+
+use crate::host::{EchoHost, TOOL_CALL, before, event, handler, image, options, process, sandbox};
 
 async fn check(body: &str, expected: Result<&str, &str>) {
     let (sandbox, _host) = sandbox();
@@ -101,7 +103,9 @@ async fn a_limit_ends_the_isolate_and_the_next_call_starts_it_anew() {
 
 #[tokio::test]
 async fn what_cannot_be_stopped_costs_the_process_and_names_the_plugin() {
-    let (sandbox, _host) = sandbox();
+    // The prelude's guards would hold this one.
+    let options = SandboxOptions { has_guards: false, ..options(process()) };
+    let sandbox = PluginSandbox::new(options, Arc::new(EchoHost::default()), None);
     let plugin = sandbox.plugin(handler("runaway", "() => Array.prototype.includes.call({ length: 2 ** 53 - 1 }, 1)"));
     let neighbour = sandbox.plugin(handler("neighbour", "() => ({ reason: 'fine' })"));
     assert!(before(&neighbour).await.result.is_ok());

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod host;
+mod recorder;
 
 mod answers;
+mod context;
 mod fetch;
 mod kills;
 mod prelude;
