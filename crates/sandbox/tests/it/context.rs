@@ -52,12 +52,6 @@ async fn files() {
             json!({ "path": "a", "encoding": "base64" }),
             json!(["Uint8Array", 104, 195, 169]),
         ),
-        (
-            "ctx.fs.readFile('a', { encoding: null }).then((bytes) => bytes.length)",
-            "fs.readFile",
-            json!({ "path": "a", "encoding": "base64" }),
-            json!(3),
-        ),
         ("ctx.fs.writeFile('a', 'hé')", "fs.writeFile", data("hé", "utf8"), Value::Null),
         ("ctx.fs.writeFile('a', '')", "fs.writeFile", data("", "utf8"), Value::Null),
         ("ctx.fs.writeFile('a', 'aMOp', { encoding: 'base64' })", "fs.writeFile", data("aMOp", "base64"), Value::Null),
@@ -231,15 +225,16 @@ async fn what_a_plugin_knows_by_itself() {
         ("[ctx.fs.dirname('a/b.c'), ctx.fs.basename('a/b.c', '.c'), ctx.fs.extname('a/b.c')]", json!(["a", "b", ".c"])),
         ("path.resolve('x')", json!("/work/p/x")),
     ];
-    let bench = Bench::new();
     for (expression, expected) in known.into_iter().map(|(it, expected)| (it.to_owned(), expected)).chain(frozen) {
+        let bench = Bench::new();
         let image = PluginImage { context: Arc::from(CONTEXT), ..evaluating(&expression) };
         assert_eq!(before_value(&bench.plugin(image)).await, Ok(expected), "{expression}");
+        assert!(bench.host.take_calls().is_empty(), "{expression}");
     }
     // A plugin about which nothing is said.
+    let bench = Bench::new();
     let image = evaluating("[ctx.plugin, ctx.project, ctx.config, process.env, path.resolve('x')]");
     assert_eq!(before_value(&bench.plugin(image)).await, Ok(json!([{}, {}, {}, {}, "/x"])));
-    assert!(bench.host.take_calls().is_empty());
 }
 
 #[tokio::test]

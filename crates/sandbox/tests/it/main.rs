@@ -6,9 +6,11 @@ mod host;
 mod recorder;
 
 mod answers;
+mod causes;
 mod context;
 mod fetch;
 mod kills;
+mod logging;
 mod prelude;
 mod runaways;
 mod web_apis;
