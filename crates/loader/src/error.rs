@@ -111,6 +111,16 @@ pub enum LoadError {
         /// The plugin that the entry may have meant.
         nearest: Option<String>,
     },
+    /// An entry of a `required` list that no plugin fulfils, although one is called so.
+    #[error("{written_in}: `{entry}` is required, and `{}` only bears its name", dir.display())]
+    RequiredIsAnother {
+        /// The entry as it was written.
+        entry: String,
+        /// The file and line, the variable or the flag.
+        written_in: String,
+        /// The folder of the plugin that bears the name.
+        dir: PathBuf,
+    },
     /// The sources could not be bundled.
     #[error("{}", summary("it could not be bundled", problems))]
     Bundle {
@@ -213,6 +223,10 @@ impl LoadError {
             Self::UnknownEntry { looked_in, .. } => {
                 let places: Vec<_> = looked_in.iter().map(|place| format!("`{}`", place.display())).collect();
                 format!("looked in {}; correct the entry or remove it", places.join(", "))
+            }
+            Self::RequiredIsAnother { .. } => {
+                "a folder does not stand in for a package: whoever keeps the list can require the folder by its path"
+                    .into()
             }
             Self::BundlerCrashed { deepest: Some(_), .. } => {
                 "code that is nested this deeply can't be parsed: split it up, or generate it at run time".into()

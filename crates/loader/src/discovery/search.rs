@@ -136,8 +136,12 @@ impl Search<'_> {
     }
 
     fn finish(mut self, is_trusted: bool) -> Discovery {
-        // Stable: within a place the order is that of the search
-        self.candidates.sort_by_key(|found| (found.needs_trust && !is_trusted, found.place));
+        // Stable: within a place the order is that of the search. What must run is hidden by nothing: a project, though
+        // trusted, does not take the place of what the company requires by bringing a plugin of its name.
+        self.candidates.sort_by_cached_key(|found| {
+            let is_required = matches!(listed::decide(self.config, found).0, Decision::Required(_));
+            (!is_required, found.needs_trust && !is_trusted, found.place)
+        });
         let mut winners: Vec<Found> = Vec::new();
         for found in std::mem::take(&mut self.candidates) {
             match winners.iter_mut().find(|winner| winner.id == found.id) {
@@ -156,6 +160,23 @@ impl Search<'_> {
         for entry in wanted(self.config) {
             if !winners.iter().any(|found| listed::means(entry, found)) {
                 self.unknown(entry, &winners);
+            }
+        }
+        for entry in &self.config.teams.required {
+            let mut named = winners.iter().filter(|found| listed::means(entry, found));
+            // One that is refused is told by its decision
+            let is_another = |found: &Found| {
+                let decision = &found.decision;
+                matches!(decision, Decision::NotListed | Decision::EnabledByPlace | Decision::Enabled(_))
+            };
+            if let Some(first) = named.next()
+                && std::iter::once(first).chain(named).all(is_another)
+            {
+                self.problem(LoadError::RequiredIsAnother {
+                    entry: entry.text.clone(),
+                    written_in: entry.origin.to_string(),
+                    dir: first.dir.clone(),
+                });
             }
         }
         Discovery { found: winners, problems: self.problems }

@@ -159,6 +159,31 @@ async fn a_folder_behind_a_link_is_that_folder() {
     .await;
 }
 
+/// Trusted or not, a checkout can't take the place of what must run.
+#[tokio::test]
+async fn what_is_required_is_hidden_by_nothing() {
+    let required = |entry: &str| format!("teams: {{ plugins: {{ required: ['{entry}'] }} }}\n");
+    let project = Project::new();
+    project
+        .plugin("work/.mimir/plugins/guard", "guard", CODE)
+        .plugin("home/.mimir/plugins/guard", "guard", CODE)
+        .plugin("home/company/guard", "guard", CODE)
+        .write("home/.mimir/config.yml", &required("~/company/guard"));
+    let discovery = project.loader().discover().await.unwrap();
+    assert_eq!(told(&discovery.found), ["guard Listed on hides 2"]);
+    assert!(discovery.problems.is_empty(), "{:?}", discovery.problems);
+
+    // A folder that only bears the name of a package
+    let project = Project::new();
+    project
+        .plugin("work/.mimir/plugins/guard", "mimir-plugin-guard", CODE)
+        .write("home/.mimir/config.yml", &required("mimir-plugin-guard"));
+    let (found, problems) = discover(&project).await;
+    assert_eq!(found, ["mimir-plugin-guard Project on"]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("`mimir-plugin-guard` is required, and `"), "{problems:?}");
+}
+
 /// A checkout can't switch off the user's own guard by bringing a plugin of its name, or a link to it.
 #[tokio::test]
 async fn an_untrusted_project_hides_nothing_of_the_users() {
