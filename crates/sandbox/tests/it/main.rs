@@ -8,6 +8,7 @@ mod recorder;
 mod answers;
 mod causes;
 mod context;
+mod dispatch;
 mod fetch;
 mod kills;
 mod logging;
