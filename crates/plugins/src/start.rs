@@ -71,7 +71,8 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         false => Arc::new(Shared(Arc::clone(&states))),
     };
     let reporter = Arc::new(BusReporter { reports: reports.clone(), audit: audit.clone() });
-    let registry = Arc::new(PluginRegistry::new(state_store, reporter.clone()));
+    let quarantine_after = prepared.config.plugins.quarantine_after;
+    let registry = Arc::new(PluginRegistry::new(state_store, reporter.clone(), quarantine_after));
     let policy = Arc::new(EventPolicy::default());
     let bus = EventBus::new(policy.clone(), Arc::clone(&registry), reporter);
     let control = Arc::new(CapabilityControl::new(prepared.surroundings.places.project.clone()));

@@ -33,7 +33,7 @@ pub use emission::{AnswerRecord, Emission, Outcome};
 pub use envelope::{Cause, Envelope};
 pub use error::RegistryError;
 pub use notice::Notice;
-pub use plugin_registry::{FAILURES_TO_QUARANTINE, PluginRecord, PluginRegistry, PluginState, Registration};
+pub use plugin_registry::{PluginRecord, PluginRegistry, PluginState, Registration};
 pub use ports::{
     AnswerPolicy, ClosedEffect, InvalidAnswer, Judgement, Mode, Reporter, StateStore, StateStoreError,
     StoredQuarantine, Subscriber, Verdict,

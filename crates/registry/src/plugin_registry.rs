@@ -7,15 +7,14 @@ use serde::Serialize;
 
 use crate::{Failure, Notice, RegistryError, Reporter, StateStore, StateStoreError, StoredQuarantine};
 
-/// How many failures in a row put a plugin into quarantine.
-pub const FAILURES_TO_QUARANTINE: u32 = 3;
-
 /// What is loaded, and in which state. Quarantines outlive the process through a [`StateStore`]; everything else is
 /// this run's. Shared between threads behind an `Arc`.
 pub struct PluginRegistry {
     plugins: RwLock<IndexMap<PluginId, Arc<Mutex<PluginRecord>>>>,
     states: Arc<dyn StateStore>,
     reporter: Arc<dyn Reporter>,
+    /// How many failures in a row put a plugin into quarantine.
+    quarantine_after: u32,
 }
 
 /// A plugin that is to be registered.
@@ -80,9 +79,9 @@ pub(crate) enum Standing {
 }
 
 impl PluginRegistry {
-    /// An empty registry.
-    pub fn new(states: Arc<dyn StateStore>, reporter: Arc<dyn Reporter>) -> Self {
-        Self { plugins: RwLock::default(), states, reporter }
+    /// An empty registry, in which so many failures in a row put a plugin into quarantine.
+    pub fn new(states: Arc<dyn StateStore>, reporter: Arc<dyn Reporter>, quarantine_after: u32) -> Self {
+        Self { plugins: RwLock::default(), states, reporter, quarantine_after }
     }
 
     /// Adds a plugin and tells its state: a quarantine from an earlier run goes on.
@@ -178,8 +177,8 @@ impl PluginRegistry {
         }
     }
 
-    /// Counts a failure, if it is of a kind that counts, and puts the plugin into quarantine at the third in a row, or
-    /// at the first that took others down. What is not registered (Rust code) is never in quarantine.
+    /// Counts a failure, if it is of a kind that counts, and puts the plugin into quarantine when there are too many in a
+    /// row, or at the first that took others down. What is not registered (Rust code) is never in quarantine.
     pub async fn record_failure(&self, plugin: &PluginId, failure: &Failure) {
         let Some(record) = self.find(plugin) else { return };
         let failures = {
@@ -191,12 +190,13 @@ impl PluginRegistry {
             record.failures_in_row += 1;
             record.failures_in_row
         };
-        let reason = if failure.kind.quarantines_at_once() {
-            failure.message.clone()
-        } else if failures >= FAILURES_TO_QUARANTINE {
-            format!("{failures} failures in a row, the last: {failure}")
-        } else {
+        let is_enough_alone = failure.kind.quarantines_at_once() || self.quarantine_after <= 1;
+        if !is_enough_alone && failures < self.quarantine_after {
             return;
+        }
+        let reason = match is_enough_alone {
+            true => failure.message.clone(),
+            false => format!("{failures} failures in a row, the last: {failure}"),
         };
         if let Err(RegistryError::State(error)) = self.quarantine(plugin, reason).await {
             self.report_state_error(&error);
@@ -260,7 +260,7 @@ mod tests {
         reporter.expect_notice().times(notices.len()).returning(move |notice| {
             assert_eq!(Some(&notice.to_string().as_str()), expected.next());
         });
-        PluginRegistry::new(Arc::new(states), Arc::new(reporter))
+        PluginRegistry::new(Arc::new(states), Arc::new(reporter), 3)
     }
 
     #[tokio::test]

@@ -156,3 +156,24 @@ fn a_quarantine_ends_by_enabling() {
     let Ran { out, .. } = place.run("plugin enable shaky").done();
     assert!(out.contains("already"), "{out}");
 }
+
+#[test]
+fn the_configuration_says_how_many_failures_quarantine() {
+    let failures = |user: &str, project: &str| {
+        let place = Place::new();
+        let module =
+            "export default async () => ({ on: { 'session.idle': async () => { throw new Error('broken'); } } });\n";
+        place.plugin("plugins/shaky", "events: [session.idle]\n", module);
+        place.write("home/config.yml", user);
+        place.write("project/.mimir/config.yml", project);
+        let line = event("session.idle", &json!({"reason": "waiting", "session": {"id": "ses_1"}}));
+        place.write("x.ndjson", line.repeat(6));
+        let ran = place.run("replay @/x.ndjson --json --plugins @/plugins").done();
+        ran.json().last().unwrap()["summary"]["plugins"][0]["failures"].as_u64().unwrap()
+    };
+    assert_eq!(failures("", ""), 3);
+    assert_eq!(failures("plugins: { quarantineAfter: 5 }\n", ""), 5);
+    // A repository only narrows
+    assert_eq!(failures("plugins: { quarantineAfter: 2 }\n", "plugins: { quarantineAfter: 5 }\n"), 2);
+    assert_eq!(failures("plugins: { quarantineAfter: 5 }\n", "plugins: { quarantineAfter: 1 }\n"), 1);
+}

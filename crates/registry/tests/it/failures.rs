@@ -95,6 +95,24 @@ async fn three_failures_in_a_row_quarantine() {
 }
 
 #[tokio::test]
+async fn the_configuration_says_how_many_failures_quarantine() {
+    for (quarantine_after, reason) in [
+        (1, "it used more than 100 ms of CPU time"),
+        (5, "5 failures in a row, the last: it used more than 100 ms of CPU time"),
+    ] {
+        let setup = Setup::with(Arc::new(InMemoryStates::default()), quarantine_after);
+        setup.plugin("a", says("cpu")).await;
+        for _ in 1..quarantine_after {
+            setup.emit(event(BEFORE, "p")).await;
+        }
+        assert_eq!(setup.registry.get(&id("a")).unwrap().state, PluginState::Active);
+        setup.emit(event(BEFORE, "p")).await;
+        let state = setup.registry.get(&id("a")).unwrap().state;
+        assert_eq!(state, PluginState::Quarantined { reason: reason.to_owned() });
+    }
+}
+
+#[tokio::test]
 async fn a_closed_guard_in_quarantine_goes_on_blocking_and_says_how_to_get_out() {
     let setup = Setup::new();
     setup.subscribed(closed("guard"), says_in_turn(&["cpu", "cpu", "cpu"])).await;

@@ -94,9 +94,13 @@ impl Setup {
     }
 
     pub(crate) fn with_states(states: Arc<dyn StateStore>) -> Self {
+        Self::with(states, 3)
+    }
+
+    pub(crate) fn with(states: Arc<dyn StateStore>, quarantine_after: u32) -> Self {
         let told = Arc::new(Told::default());
         let reporter: Arc<dyn Reporter> = told.clone();
-        let registry = Arc::new(PluginRegistry::new(states, Arc::clone(&reporter)));
+        let registry = Arc::new(PluginRegistry::new(states, Arc::clone(&reporter), quarantine_after));
         Self { bus: EventBus::new(Arc::new(Policy), Arc::clone(&registry), reporter), registry, told }
     }
 
