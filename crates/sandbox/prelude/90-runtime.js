@@ -13,6 +13,8 @@ const OP_CLEAR_TIMER = 106; // (timer)
 const OP_STARTED = 107; // (status, text)
 
 const ObjectIsFrozen = Object.isFrozen;
+const ErrorCaptureStackTrace = Error.captureStackTrace;
+const ErrorPrototype = Error.prototype;
 const StringOf = String;
 
 const DONE = 0;
@@ -46,8 +48,11 @@ let contextValue;
 // What a refused or failed host call rejects with.
 const loadMimirError = once(() => {
   class MimirError extends Error {
-    constructor(details) {
-      super(details.message);
+    constructor(details, site) {
+      super(details.hint === undefined ? details.message : `${details.message} (${details.hint})`);
+      const at = `${site.stack}`;
+      const frames = StringPrototypeIndexOf(at, '\n');
+      define(this, 'stack', `MimirError: ${this.message}${frames < 0 ? '' : StringPrototypeSlice(at, frames)}`);
       this.code = details.code;
       if (details.capability !== undefined) this.capability = details.capability;
       if (details.hint !== undefined) this.hint = details.hint;
@@ -79,8 +84,11 @@ function hostCall(op, args) {
   const text = args === undefined ? '{}' : JSONStringify(args);
   if (text === undefined) throw new TypeError(`${op}: the arguments are no JSON data`);
   const request = native(OP_HOST_CALL, op, text);
+  // Where the plugin made the call. When the answer comes, the stack is a different one.
+  const site = ObjectCreate(ErrorPrototype);
+  ErrorCaptureStackTrace(site, hostCall);
   return new Promise((resolve, reject) => {
-    MapPrototypeSet(waiting, request, { __proto__: null, resolve, reject });
+    MapPrototypeSet(waiting, request, { __proto__: null, resolve, reject, site });
   });
 }
 
@@ -89,7 +97,7 @@ function hostResult(request, succeeded, text) {
   if (entry === undefined) return;
   MapPrototypeDelete(waiting, request);
   if (succeeded) entry.resolve(JSONParse(text));
-  else entry.reject(new (loadMimirError())(JSONParse(text)));
+  else entry.reject(new (loadMimirError())(JSONParse(text), entry.site));
 }
 
 function text(value, what) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -179,7 +180,7 @@ impl Plugin {
         );
         let mut guard = AbortOnDrop { host: &host, lane, plugin: self.number, call: Some(number) };
         let mut receiver = receiver;
-        if let Some(outcome) = self.look_out(&host, lane, number, &mut receiver) {
+        if let Some(outcome) = self.look_out(&host, lane, number, &mut receiver).await {
             guard.call = None;
             return outcome;
         }
@@ -205,7 +206,7 @@ impl Plugin {
         }
     }
 
-    fn look_out(
+    async fn look_out(
         &self,
         host: &Arc<Host>,
         lane: usize,
@@ -215,6 +216,16 @@ impl Plugin {
         if !self.has_started() || !(self.is_quick.load(Ordering::Relaxed) || call.is_multiple_of(LOOK_OUT_ANYWAY)) {
             return None;
         }
+        // An event that goes to many at once is sent to all of them before anyone looks out.
+        let mut has_yielded = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut has_yielded, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
         let begin = Instant::now();
         let outcome = loop {
             host.receive_now(lane);

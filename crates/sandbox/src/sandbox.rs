@@ -40,11 +40,19 @@ pub struct SandboxOptions {
     pub keeps_spare: bool,
     /// Whether the prelude bounds the built-ins that are known to run away. Off only in tests of the outer wall.
     pub has_guards: bool,
+    /// Whether what V8 says before it gives up is shown on standard error.
+    pub shows_stderr: bool,
 }
 
 impl Default for SandboxOptions {
     fn default() -> Self {
-        Self { placement: Placement::Process { exe: None }, lanes: 2, keeps_spare: true, has_guards: true }
+        Self {
+            placement: Placement::Process { exe: None },
+            lanes: 2,
+            keeps_spare: true,
+            has_guards: true,
+            shows_stderr: false,
+        }
     }
 }
 
@@ -213,7 +221,7 @@ impl Sandbox {
                     Some(exe) => exe.clone(),
                     None => env::current_exe().map_err(|source| SandboxError::Spawn { source })?,
                 };
-                spawn::process(&exe, lanes, is_warm)?
+                spawn::process(&exe, lanes, is_warm, self.options.shows_stderr)?
             }
             Placement::InProcess => spawn::threads(lanes)?,
         };

@@ -33,7 +33,7 @@ pub(crate) struct Spawned {
 const ABOVE_ALL_PLACES: RawFd = 64;
 
 /// Starts `exe` as a sandbox process.
-pub(crate) fn process(exe: &Path, lanes: usize, is_warm: bool) -> Result<Spawned, SandboxError> {
+pub(crate) fn process(exe: &Path, lanes: usize, is_warm: bool, shows_stderr: bool) -> Result<Spawned, SandboxError> {
     let setup = |what| move |source: io::Error| SandboxError::Setup { what, source };
     let page = Arc::new(Page::create().map_err(setup("shared page"))?);
     let (their_lifeline, lifeline) = io::pipe().map_err(setup("lifeline"))?;
@@ -57,7 +57,7 @@ pub(crate) fn process(exe: &Path, lanes: usize, is_warm: bool) -> Result<Spawned
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(if cfg!(debug_assertions) { Stdio::inherit() } else { Stdio::null() });
+        .stderr(if shows_stderr { Stdio::inherit() } else { Stdio::null() });
     let raw: Vec<(RawFd, RawFd)> = places.iter().map(|(fd, place)| (fd.as_raw_fd(), *place)).collect();
     // SAFETY: between fork and exec only async-signal-safe calls are made, on memory that exists already.
     unsafe {
