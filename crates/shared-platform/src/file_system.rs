@@ -84,6 +84,16 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    /// By what a file type says of itself: the standard library and `cap-std` have one each.
+    pub(crate) const fn of(is_file: bool, is_dir: bool, is_symlink: bool) -> Self {
+        match (is_file, is_dir, is_symlink) {
+            (true, ..) => Self::File,
+            (_, true, _) => Self::Directory,
+            (.., true) => Self::Symlink,
+            _ => Self::Other,
+        }
+    }
+
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::File => "a file",

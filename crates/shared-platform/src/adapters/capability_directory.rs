@@ -292,15 +292,7 @@ impl Place for OpenPlace {
 }
 
 fn kind_of(kind: FileType) -> FileKind {
-    if kind.is_file() {
-        FileKind::File
-    } else if kind.is_dir() {
-        FileKind::Directory
-    } else if kind.is_symlink() {
-        FileKind::Symlink
-    } else {
-        FileKind::Other
-    }
+    FileKind::of(kind.is_file(), kind.is_dir(), kind.is_symlink())
 }
 
 #[cfg(unix)]

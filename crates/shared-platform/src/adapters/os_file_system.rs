@@ -148,15 +148,7 @@ pub(super) fn to_ms(time: SystemTime) -> u64 {
 }
 
 fn kind_of(kind: fs::FileType) -> FileKind {
-    if kind.is_file() {
-        FileKind::File
-    } else if kind.is_dir() {
-        FileKind::Directory
-    } else if kind.is_symlink() {
-        FileKind::Symlink
-    } else {
-        FileKind::Other
-    }
+    FileKind::of(kind.is_file(), kind.is_dir(), kind.is_symlink())
 }
 
 #[cfg(unix)]
