@@ -456,13 +456,13 @@ impl Lane {
         let Some(mut plugin) = self.plugins.remove(&number) else { return };
         self.watch.forget(number);
         let calls = std::mem::take(&mut plugin.running);
-        let queued = match &mut plugin.phase {
-            Phase::Starting { queued, .. } => std::mem::take(queued),
-            Phase::Ready => Vec::new(),
+        // Why a start failed is said by `Loaded`, and whoever called is told so, also where the call comes too late.
+        let (queued, is_told) = match &mut plugin.phase {
+            Phase::Starting { queued, .. } => (std::mem::take(queued), true),
+            Phase::Ready => (Vec::new(), !calls.is_empty()),
         };
-        let unanswered = calls.is_empty() && queued.is_empty();
-        let is_failure = !matches!(failure, CallFailure::Interrupted | CallFailure::Start(_));
-        let reported = (unanswered && is_failure).then(|| failure.clone());
+        let is_failure = !matches!(failure, CallFailure::Interrupted);
+        let reported = (!is_told && is_failure).then(|| failure.clone());
         self.send(&Message::Disposed { plugin: number, failure: reported });
         let heap_peak = plugin.isolate.heap_peak() as u64;
         let answer = |call, cpu_ns| {

@@ -22,7 +22,7 @@ use crate::watchdog::{self, Alarm, LaneWatch, LastResort};
 /// Memory that the whole process may have beside V8's reservations, in bytes: what escapes the heap limits and the
 /// allocator (the parser, WebAssembly, regular expressions). The address space itself can't be bounded: V8 reserves
 /// terabytes of it.
-const DATA_LIMIT: u64 = 768 << 20;
+const DATA_LIMIT: u64 = 1 << 30;
 
 /// Stack of a lane's thread, in bytes. V8 stops recursion after about 1 MB by itself.
 pub(crate) const LANE_STACK: usize = 2 << 20;
