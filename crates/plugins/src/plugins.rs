@@ -13,6 +13,7 @@ use mimir_shared_platform::AuditLog;
 use serde::Deserialize;
 
 use crate::adapters::emit::BusEmit;
+use crate::adapters::host_calls::ContextCalls;
 use crate::report::{Report, Reports};
 use crate::trace::{self, Traced};
 use crate::{PluginsBuilder, PluginsError};
@@ -29,6 +30,7 @@ pub(crate) struct System {
     pub(crate) registry: Arc<PluginRegistry>,
     pub(crate) sandbox: PluginSandbox,
     pub(crate) control: Arc<CapabilityControl>,
+    pub(crate) calls: Arc<ContextCalls>,
     pub(crate) running: HashMap<PluginId, (Arc<LoadedPlugin>, PluginHandle)>,
     pub(crate) order: Vec<PluginId>,
     pub(crate) loader: PluginLoader,
@@ -159,6 +161,7 @@ impl Plugins {
         for (_, handle) in self.0.running.values().filter(|(_, handle)| handle.pid().is_some()) {
             handle.dispose().await;
         }
+        self.0.calls.settled().await;
         self.stop();
     }
 

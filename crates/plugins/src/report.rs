@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mimir_loader::LoadError;
-use mimir_sandbox::CallFailure;
 use mimir_shared_config::PluginId;
 use mimir_shared_platform::Level;
 use parking_lot::Mutex;
@@ -88,13 +87,6 @@ impl Report {
     pub(crate) fn slip(plugin: &PluginId, message: String, hint: String) -> Self {
         let (level, kind) = (Level::Warning, ReportKind::Warning);
         Self { level, kind, plugin: Some(plugin.clone()), message, hint: Some(hint) }
-    }
-
-    /// A plugin failed while nobody waited for an answer.
-    pub(crate) fn failed_unasked(plugin: &PluginId, failure: &CallFailure) -> Self {
-        let message = format!("failed outside of any event: {failure}");
-        let kind = ReportKind::FailedAlone;
-        Self { level: Level::Error, kind, plugin: Some(plugin.clone()), message, hint: None }
     }
 
     /// A plugin is in quarantine since an earlier run.

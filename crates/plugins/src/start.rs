@@ -76,7 +76,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     let policy = Arc::new(EventPolicy::default());
     let bus = EventBus::new(policy.clone(), Arc::clone(&registry), reporter);
     let control = Arc::new(CapabilityControl::new(prepared.surroundings.places.project.clone()));
-    let calls = Arc::new(ContextCalls::new(&prepared, &control, &bus, &reports, audit.clone())?);
+    let calls = Arc::new(ContextCalls::new(&prepared, &control, &bus, &registry, &reports, audit.clone())?);
     let options = SandboxOptions { placement: prepared.placement(), ..SandboxOptions::default() };
     let code_caches = Arc::new(CompiledCode(prepared.loader.cache().clone()));
     let sandbox = PluginSandbox::new(options, calls.clone(), Some(code_caches));
@@ -104,9 +104,21 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     if !starting.untrusted.is_empty() {
         starting.reports.push(Report::untrusted(&prepared.surroundings.places.project, &starting.untrusted));
     }
-    let Starting { reports, bus, registry, control, sandbox, running, order, .. } = starting;
+    let Starting { reports, bus, registry, control, sandbox, calls, running, order, .. } = starting;
     let Prepared { loader, config, .. } = prepared;
-    Ok(Plugins(Arc::new(System { bus, registry, sandbox, control, running, order, loader, config, reports, audit })))
+    Ok(Plugins(Arc::new(System {
+        bus,
+        registry,
+        sandbox,
+        control,
+        calls,
+        running,
+        order,
+        loader,
+        config,
+        reports,
+        audit,
+    })))
 }
 
 /// Finds the plugins and loads those that are enabled, in the order of the configuration, then by name.

@@ -18,6 +18,13 @@ pub enum Notice {
         /// What that did to the event: `failed` if it went on, else `blocked` or `denied`.
         outcome: Outcome,
     },
+    /// A plugin failed while nobody waited for an answer.
+    FailedAlone {
+        /// Which.
+        plugin: PluginId,
+        /// Why.
+        failure: Failure,
+    },
     /// A plugin was put into quarantine.
     Quarantined {
         /// Which.
@@ -63,6 +70,9 @@ impl fmt::Display for Notice {
             }
             Self::Failed { plugin, event, failure, outcome } => {
                 write!(f, "plugin `{plugin}` failed in {event}, which is {outcome} therefore: {failure}")
+            }
+            Self::FailedAlone { plugin, failure } => {
+                write!(f, "plugin `{plugin}` failed outside of any event: {failure}")
             }
             Self::Quarantined { plugin, reason } => write!(
                 f,

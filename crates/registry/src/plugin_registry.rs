@@ -42,6 +42,8 @@ pub struct PluginRecord {
     pub state: PluginState,
     /// How often it failed since it last answered.
     pub failures_in_row: u32,
+    /// How often it failed while nobody waited for an answer.
+    pub failures_alone: u32,
     /// The last failure since it was registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<Failure>,
@@ -104,8 +106,14 @@ impl PluginRegistry {
         if plugins.contains_key(&name) {
             return Err(RegistryError::AlreadyLoaded(name));
         }
-        let record =
-            PluginRecord { name: name.clone(), version, state: state.clone(), failures_in_row: 0, last_failure: None };
+        let record = PluginRecord {
+            name: name.clone(),
+            version,
+            state: state.clone(),
+            failures_in_row: 0,
+            failures_alone: 0,
+            last_failure: None,
+        };
         plugins.insert(name, Arc::new(Mutex::new(record)));
         Ok(state)
     }
@@ -180,6 +188,23 @@ impl PluginRegistry {
     /// Counts a failure, if it is of a kind that counts, and puts the plugin into quarantine when there are too many in a
     /// row, or at the first that took others down. What is not registered (Rust code) is never in quarantine.
     pub async fn record_failure(&self, plugin: &PluginId, failure: &Failure) {
+        self.count(plugin, failure, |record| &mut record.failures_in_row, "failures in a row").await;
+    }
+
+    /// Reports a failure that no event waited for, in a timer or after the answer, and counts it. No answer makes up for
+    /// it: the handler that answers is not what failed. Too many of them in one run put the plugin into quarantine.
+    pub async fn record_failure_alone(&self, plugin: &PluginId, failure: &Failure) {
+        self.reporter.notice(&Notice::FailedAlone { plugin: plugin.clone(), failure: failure.clone() });
+        self.count(plugin, failure, |record| &mut record.failures_alone, "failures outside of any event").await;
+    }
+
+    async fn count(
+        &self,
+        plugin: &PluginId,
+        failure: &Failure,
+        counter: fn(&mut PluginRecord) -> &mut u32,
+        counted: &str,
+    ) {
         let Some(record) = self.find(plugin) else { return };
         let failures = {
             let mut record = record.lock();
@@ -187,8 +212,9 @@ impl PluginRegistry {
             if !failure.kind.counts() {
                 return;
             }
-            record.failures_in_row += 1;
-            record.failures_in_row
+            let failures = counter(&mut record);
+            *failures += 1;
+            *failures
         };
         let is_enough_alone = failure.kind.quarantines_at_once() || self.quarantine_after <= 1;
         if !is_enough_alone && failures < self.quarantine_after {
@@ -196,7 +222,7 @@ impl PluginRegistry {
         }
         let reason = match is_enough_alone {
             true => failure.message.clone(),
-            false => format!("{failures} failures in a row, the last: {failure}"),
+            false => format!("{failures} {counted}, the last: {failure}"),
         };
         if let Err(RegistryError::State(error)) = self.quarantine(plugin, reason).await {
             self.report_state_error(&error);
@@ -228,7 +254,7 @@ impl PluginRegistry {
         let record = self.find(plugin).ok_or_else(|| RegistryError::NotLoaded(plugin.clone()))?;
         let mut record = record.lock();
         record.state = state;
-        record.failures_in_row = 0;
+        (record.failures_in_row, record.failures_alone) = (0, 0);
         Ok(())
     }
 

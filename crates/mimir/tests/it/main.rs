@@ -10,4 +10,5 @@ mod packages;
 mod place;
 mod plugin;
 mod replay;
+mod runaways;
 mod sessions;

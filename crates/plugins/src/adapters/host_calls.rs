@@ -5,29 +5,35 @@ use async_trait::async_trait;
 use mimir_api::{
     ApiLimits, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Origin, PluginContext, PluginProfile,
 };
-use mimir_registry::EventBus;
+use mimir_registry::{EventBus, PluginRegistry};
 use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls};
 use mimir_shared_config::{PluginId, PluginIdentity};
 use mimir_shared_platform::{AuditLog, Clock, HostProcesses, ReqwestClient, SystemClock};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde_json::Map;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use super::audit::NoAudit;
 use super::event_sink::BusEvents;
+use super::failure::failure_of;
 use super::gate::ControlGate;
 use super::log_sink::ReportedLogs;
 use super::notifier::ReportedNotices;
 use super::session_view::NoSessions;
 use crate::PluginsError;
 use crate::builder::Prepared;
-use crate::report::{Report, Reports};
+use crate::report::Reports;
 
 /// The sandbox's [`HostCalls`] over the [`PluginContext`].
 pub(crate) struct ContextCalls {
     context: PluginContext,
     /// Who each plugin is. A plugin that is not in here has no host.
     profiles: RwLock<HashMap<PluginId, Arc<PluginProfile>>>,
-    reports: Reports,
+    registry: Arc<PluginRegistry>,
+    runtime: Handle,
+    /// Failures that are being counted: to write a quarantine takes a moment, and the sandbox must not wait for it.
+    counting: Mutex<JoinSet<()>>,
 }
 
 impl ContextCalls {
@@ -35,6 +41,7 @@ impl ContextCalls {
         prepared: &Prepared,
         control: &Arc<CapabilityControl>,
         bus: &EventBus,
+        registry: &Arc<PluginRegistry>,
         reports: &Reports,
         audit: Option<Arc<dyn AuditLog>>,
     ) -> Result<Self, PluginsError> {
@@ -60,12 +67,24 @@ impl ContextCalls {
             effects: settings.effects.clone(),
         };
         let context = PluginContext::new(ports, settings).map_err(PluginsError::Context)?;
-        Ok(Self { context, profiles: RwLock::default(), reports: reports.clone() })
+        Ok(Self {
+            context,
+            profiles: RwLock::default(),
+            registry: Arc::clone(registry),
+            runtime: Handle::current(),
+            counting: Mutex::default(),
+        })
     }
 
     /// Lets a plugin make host calls from now on.
     pub(crate) fn admit(&self, id: PluginId, identity: PluginIdentity) {
         self.profiles.write().insert(id.clone(), Arc::new(PluginProfile { id, identity }));
+    }
+
+    /// Waits until every failure so far is counted.
+    pub(crate) async fn settled(&self) {
+        let counting = std::mem::take(&mut *self.counting.lock());
+        counting.join_all().await;
     }
 
     fn profile(&self, plugin: &PluginId) -> Option<Arc<PluginProfile>> {
@@ -103,7 +122,11 @@ impl HostCalls for ContextCalls {
     }
 
     fn failed(&self, plugin: &PluginId, failure: &CallFailure) {
-        self.reports.push(Report::failed_unasked(plugin, failure));
+        let (registry, plugin, failure) = (Arc::clone(&self.registry), plugin.clone(), failure_of(failure));
+        let mut counting = self.counting.lock();
+        // Those that are done need no place any more
+        while counting.try_join_next().is_some() {}
+        counting.spawn_on(async move { registry.record_failure_alone(&plugin, &failure).await }, &self.runtime);
     }
 }
 

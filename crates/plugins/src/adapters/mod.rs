@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod code_cache;
 pub(crate) mod emit;
 pub(crate) mod event_sink;
+pub(crate) mod failure;
 pub(crate) mod gate;
 pub(crate) mod host_calls;
 pub(crate) mod log_sink;

@@ -32,6 +32,10 @@ impl Reporter for BusReporter {
                 });
                 (Level::Error, ReportKind::Failed, Some(plugin), None)
             }
+            Notice::FailedAlone { plugin, failure } => {
+                self.audit(|| AuditRecord::new(plugin.as_str(), "failure", json!({ "failure": failure })));
+                (Level::Error, ReportKind::FailedAlone, Some(plugin), None)
+            }
             Notice::Quarantined { plugin, reason } => {
                 self.audit(|| AuditRecord::new(plugin.as_str(), "quarantine", json!({ "reason": reason })));
                 let hint = format!("mimir plugin enable {plugin}");

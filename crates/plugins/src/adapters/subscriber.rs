@@ -5,11 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mimir_loader::LoadedPlugin;
 use mimir_registry::{Delivery, Envelope, Failure, FailureKind, Reply, Subscriber};
-use mimir_sandbox::{Call, CallFailure, CallKind, CallOrigin, CallReply, Limit, PluginHandle, Thrown};
+use mimir_sandbox::{Call, CallFailure, CallKind, CallOrigin, CallReply, PluginHandle, Thrown};
 use mimir_shared_config::{EventName, EventSelector};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::failure::failure_of;
 use crate::report::{Report, Reports};
 
 /// The bus's [`Subscriber`] over a plugin in its isolate.
@@ -143,35 +144,16 @@ impl SandboxedPlugin {
     }
 
     fn failed(&self, failure: &CallFailure) -> Result<Reply, Failure> {
-        let kind = match failure {
-            CallFailure::Threw(thrown) => {
-                let stack = self.stack(thrown);
-                return Ok(Reply::Threw { message: message(thrown), stack });
-            }
+        match failure {
+            CallFailure::Threw(thrown) => Ok(Reply::Threw { message: message(thrown), stack: self.stack(thrown) }),
             CallFailure::Start(thrown) => {
                 let at = self.stack(thrown).and_then(|stack| innermost(&stack));
                 let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
                 let message = format!("it could not start: {}{at}", message(thrown));
-                return Err(Failure::new(FailureKind::Startup, message));
+                Err(Failure::new(FailureKind::Startup, message))
             }
-            CallFailure::Limit { limit, .. } => match limit {
-                Limit::Cpu => FailureKind::Cpu,
-                Limit::Time => FailureKind::Time,
-                Limit::Init => FailureKind::Startup,
-                Limit::Heap | Limit::OffHeap => FailureKind::Memory,
-                Limit::Output => FailureKind::Output,
-            },
-            CallFailure::Invalid { .. } => FailureKind::Invalid,
-            CallFailure::Crashed { .. } => FailureKind::Crashed,
-            CallFailure::Lost => FailureKind::Lost,
-            CallFailure::Interrupted => FailureKind::Interrupted,
-            CallFailure::Unavailable { .. } => FailureKind::Unavailable,
-        };
-        let message = match failure {
-            CallFailure::Limit { .. } => format!("it {failure}"),
-            other => other.to_string(),
-        };
-        Err(Failure::new(kind, message))
+            other => Err(failure_of(other)),
+        }
     }
 }
 

@@ -5,15 +5,15 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use mimir_registry::{
-    InMemoryStates, PluginState, Registration, RegistryError, Reply, StateStore, Subscriber, Subscription,
-    subscriber_fn,
+    Failure, FailureKind, InMemoryStates, PluginState, Registration, RegistryError, Reply, StateStore, Subscriber,
+    Subscription, subscriber_fn,
 };
-use mimir_shared_config::{EventName, Failure};
+use mimir_shared_config::{EventName, Failure as OnFailure};
 
 use crate::setup::{ASK, BEFORE, IDLE, Setup, event, hangs, id, says, says_in_turn};
 
 fn closed(name: &str) -> Subscription {
-    Subscription { failure: Failure::Closed.into(), ..Subscription::plugin(id(name), EventName::ALL) }
+    Subscription { failure: OnFailure::Closed.into(), ..Subscription::plugin(id(name), EventName::ALL) }
 }
 
 #[tokio::test]
@@ -113,6 +113,33 @@ async fn the_configuration_says_how_many_failures_quarantine() {
 }
 
 #[tokio::test]
+async fn no_answer_makes_up_for_failures_outside_of_events() {
+    let setup = Setup::new();
+    let a = id("a");
+    setup.plugin("a", says("nothing")).await;
+    let fails = async |kind| setup.registry.record_failure_alone(&a, &Failure::new(kind, "it looped")).await;
+    for _ in 0..3 {
+        assert_eq!(setup.emit(event(BEFORE, "p")).await, "passed: a passed = p");
+        fails(FailureKind::Lost).await;
+        fails(FailureKind::Cpu).await;
+    }
+    let notices = setup.notices();
+    assert_eq!(notices[0], "plugin `a` failed outside of any event: it looped");
+    assert!(
+        notices[6].contains("is in quarantine (3 failures outside of any event, the last: it looped)"),
+        "{notices:?}"
+    );
+    assert_eq!(notices.len(), 7);
+    assert_eq!(setup.emit(event(BEFORE, "p")).await, "passed:  = p");
+
+    setup.registry.enable(&a).await.unwrap();
+    fails(FailureKind::Cpu).await;
+    assert_eq!(setup.registry.get(&a).unwrap().state, PluginState::Active, "counted anew");
+    fails(FailureKind::Crashed).await;
+    assert_eq!(setup.registry.get(&a).unwrap().state, PluginState::Quarantined { reason: "it looped".to_owned() });
+}
+
+#[tokio::test]
 async fn a_closed_guard_in_quarantine_goes_on_blocking_and_says_how_to_get_out() {
     let setup = Setup::new();
     setup.subscribed(closed("guard"), says_in_turn(&["cpu", "cpu", "cpu"])).await;
@@ -155,7 +182,7 @@ async fn quarantine_outlives_the_process_until_re_enabled() {
         serde_json::to_value(&record).unwrap(),
         serde_json::json!({
             "name": "a", "version": "1.0.0", "state": "quarantined", "reason": "it brought its process down",
-            "failuresInRow": 0,
+            "failuresInRow": 0, "failuresAlone": 0,
         })
     );
     second.registry.enable(&id("a")).await.unwrap();
@@ -246,7 +273,7 @@ async fn an_interrupt_reaches_those_who_have_an_event_at_hand() {
     impl Subscriber for Waits {
         async fn deliver(&self, _: &mimir_registry::Envelope) -> mimir_registry::Delivery {
             self.0.notified().await;
-            let failure = mimir_registry::Failure::new(mimir_registry::FailureKind::Interrupted, "interrupted");
+            let failure = Failure::new(FailureKind::Interrupted, "interrupted");
             mimir_registry::Delivery::unmeasured(Err(failure))
         }
         fn interrupt(&self) {
