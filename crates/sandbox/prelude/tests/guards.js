@@ -22,12 +22,12 @@ test('array methods on huge array-likes', () => {
     throws(() => method.call(null), 'TypeError', `${name} on null`);
   }
   throws(() => [].concat({ length: HUGE, [Symbol.isConcatSpreadable]: true }), 'RangeError');
-  throws(() => [].concat(new Array(2 ** 25)), 'RangeError');
+  throws(() => [].concat(new Array(2 ** 27)), 'RangeError');
   throws(() => [].concat(...new Array(100).fill(new Array(2 ** 20))), 'RangeError');
   throws(() => Array(2 ** 12).fill(new Array(2 ** 20)).flat(), 'RangeError');
   throws(() => [[Array(2 ** 12).fill(new Array(2 ** 20))]].flat(Infinity), 'RangeError');
   throws(() => Array.from({ length: 2 ** 32 - 1 }), 'RangeError');
-  throws(() => Array.from(new Array(2 ** 25)), 'RangeError');
+  throws(() => Array.from(new Array(2 ** 27)), 'RangeError');
   throws(() => Uint8Array.from({ length: 2 ** 26 }), 'RangeError');
   throws(() => new Uint8Array(2 ** 23).sort(), 'RangeError');
   throws(() => String.raw({ raw: { length: HUGE } }), 'RangeError');
