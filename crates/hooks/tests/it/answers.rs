@@ -303,12 +303,12 @@ fn chat_message() {
         (
             event,
             &format!(r#"{{"messages": [{message}]}}"#),
-            r#"changed: messages = [{"role":"user","content":"hi","own":1.5}]"#,
+            r#"changed: messages = [{"role":"user","content":"hi","own":1.50}]"#,
         ),
         (
             event,
             &format!("messages = [{message}]"),
-            r#"changed: messages = [{"role":"user","content":"hi","own":1.5}]"#,
+            r#"changed: messages = [{"role":"user","content":"hi","own":1.50}]"#,
         ),
         (event, r#"{"block": true, "reason": "secrets"}"#, "blocked: secrets"),
         (event, r#"{"block": false}"#, "passed"),
