@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use mimir_api::ApiError;
 use mimir_loader::LoadError;
-use mimir_registry::RegistryError;
-use mimir_shared_config::{ConfigError, EventName};
+use mimir_registry::{Failure, RegistryError};
+use mimir_shared_config::{ConfigError, EventName, PluginId};
 use mimir_shared_platform::PlatformError;
 use thiserror::Error;
 
@@ -34,6 +34,20 @@ pub enum PluginsError {
     /// The registry refused.
     #[error("the registry refused")]
     Registry(#[source] RegistryError),
+    /// No plugin of this name is loaded and may run.
+    #[error("no plugin named `{plugin}` may run")]
+    NotRunning {
+        /// The name.
+        plugin: PluginId,
+    },
+    /// A plugin does not start.
+    #[error("`{plugin}` does not run: {failure}")]
+    NotStarted {
+        /// Which.
+        plugin: PluginId,
+        /// Why.
+        failure: Failure,
+    },
     /// The payload of an event is no JSON object.
     #[error("the payload of `{event}` is no JSON object")]
     Payload {
@@ -55,7 +69,8 @@ impl PluginsError {
             Self::NoProject { .. } => Some("name a folder that exists".to_owned()),
             Self::Loader(error) => Some(error.hint()),
             Self::Context(error) => error.hint.clone(),
-            Self::Registry(_) | Self::Payload { .. } => None,
+            Self::NotRunning { .. } => Some("`mimir plugin list` says why".to_owned()),
+            Self::NotStarted { .. } | Self::Registry(_) | Self::Payload { .. } => None,
         }
     }
 }

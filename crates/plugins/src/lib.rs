@@ -36,12 +36,15 @@ mod trace;
 pub use adapters::plugin_store::Store;
 pub use builder::{PluginsBuilder, Prepared};
 pub use error::PluginsError;
-pub use mimir_api::{ApiError, Effects, ErrorCode, RecordedCall, Recording, SessionInfo, SessionView};
+pub use mimir_api::{
+    ApiError, BuiltTool, DeclaredCommand, Effects, ErrorCode, RecordedCall, Recording, Registrations, SessionInfo,
+    SessionView,
+};
 pub use mimir_commands::{Problem, Severity};
 pub use mimir_hooks::Hooks;
 pub use mimir_registry::{
-    AnswerRecord, Background, Delivery, Emission, Envelope, Outcome, PluginRecord, Reply, Subscriber, Subscription,
-    SubscriptionId, subscriber_fn,
+    AnswerRecord, Background, Delivery, Emission, Envelope, Failure, FailureKind, Outcome, PluginRecord, Reply,
+    Subscriber, Subscription, SubscriptionId, subscriber_fn,
 };
 pub use mimir_sandbox::{Placement, SandboxStats};
 pub use mimir_shared_config::{EventName, PluginId};

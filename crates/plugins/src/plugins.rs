@@ -2,18 +2,20 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use mimir_api::Registrations;
 use mimir_hooks::Hooks;
-use mimir_loader::{LoadedPlugin, PluginLoader};
+use mimir_loader::PluginLoader;
 use mimir_registry::{
     Background, Emission, Envelope, EventBus, PluginRecord, PluginRegistry, Subscriber, Subscription, SubscriptionId,
 };
-use mimir_sandbox::{CapabilityControl, PluginHandle, PluginSandbox, SandboxStats};
+use mimir_sandbox::{CapabilityControl, PluginSandbox, SandboxStats};
 use mimir_shared_config::{Config, EventName, PluginId};
 use mimir_shared_platform::AuditLog;
 use serde::Deserialize;
 
 use crate::adapters::emit::BusEmit;
 use crate::adapters::host_calls::ContextCalls;
+use crate::adapters::subscriber::SandboxedPlugin;
 use crate::report::{Report, Reports};
 use crate::trace::{self, Traced};
 use crate::{PluginsBuilder, PluginsError};
@@ -31,7 +33,7 @@ pub(crate) struct System {
     pub(crate) sandbox: PluginSandbox,
     pub(crate) control: Arc<CapabilityControl>,
     pub(crate) calls: Arc<ContextCalls>,
-    pub(crate) running: HashMap<PluginId, (Arc<LoadedPlugin>, PluginHandle)>,
+    pub(crate) running: HashMap<PluginId, Arc<SandboxedPlugin>>,
     pub(crate) order: Vec<PluginId>,
     pub(crate) loader: PluginLoader,
     pub(crate) config: Config,
@@ -99,6 +101,16 @@ impl Plugins {
         &self.0.order
     }
 
+    /// The tools, commands and auth providers that a plugin adds. Starts it if it never ran.
+    ///
+    /// # Errors
+    /// If no plugin of this name may run, or it does not start.
+    pub async fn registrations(&self, plugin: &PluginId) -> Result<&Registrations, PluginsError> {
+        let not_running = || PluginsError::NotRunning { plugin: plugin.clone() };
+        let running = self.0.running.get(plugin).ok_or_else(not_running)?;
+        running.registrations().await.map_err(|failure| PluginsError::NotStarted { plugin: plugin.clone(), failure })
+    }
+
     /// Every plugin that is loaded, and its state.
     pub fn list(&self) -> Vec<PluginRecord> {
         self.0.registry.list()
@@ -138,8 +150,8 @@ impl Plugins {
     /// If it is not loaded.
     pub async fn disable(&self, plugin: &PluginId) -> Result<(), PluginsError> {
         self.0.registry.disable(plugin).map_err(PluginsError::Registry)?;
-        if let Some((_, handle)) = self.0.running.get(plugin) {
-            handle.dispose().await;
+        if let Some(running) = self.0.running.get(plugin) {
+            running.dispose().await;
         }
         self.0.control.revoke(plugin);
         Ok(())
@@ -158,8 +170,8 @@ impl Plugins {
     /// Delivers what is under way, disposes of all plugins, ends the sandbox processes, and writes the audit log.
     pub async fn shutdown(&self) {
         self.drain().await;
-        for (_, handle) in self.0.running.values().filter(|(_, handle)| handle.pid().is_some()) {
-            handle.dispose().await;
+        for plugin in self.0.running.values().filter(|plugin| plugin.is_running()) {
+            plugin.dispose().await;
         }
         self.0.calls.settled().await;
         self.stop();

@@ -84,9 +84,9 @@ impl Report {
     }
 
     /// A plugin's author made a slip that shows when it runs.
-    pub(crate) fn slip(plugin: &PluginId, message: String, hint: String) -> Self {
+    pub(crate) fn slip(plugin: &PluginId, message: String, hint: Option<String>) -> Self {
         let (level, kind) = (Level::Warning, ReportKind::Warning);
-        Self { level, kind, plugin: Some(plugin.clone()), message, hint: Some(hint) }
+        Self { level, kind, plugin: Some(plugin.clone()), message, hint }
     }
 
     /// A plugin is in quarantine since an earlier run.

@@ -9,7 +9,7 @@ use mimir_registry::{
     EventBus, Failure, FailureKey, FailureKind, InMemoryStates, PluginRegistry, PluginState, Rank, Registration,
     StateStore, Subscription, subscriber_fn,
 };
-use mimir_sandbox::{CapabilityControl, PluginHandle, PluginImage, PluginSandbox, SandboxOptions};
+use mimir_sandbox::{CapabilityControl, PluginImage, PluginSandbox, SandboxOptions};
 use mimir_shared_config::{Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, effective};
 use mimir_shared_platform::{AuditLog, Clock, FileAuditLog, SystemClock};
 use tokio::task::JoinSet;
@@ -47,7 +47,7 @@ struct Starting<'a> {
     states: Arc<LoaderStates>,
     sandbox: PluginSandbox,
     calls: Arc<ContextCalls>,
-    running: HashMap<PluginId, (Arc<LoadedPlugin>, PluginHandle)>,
+    running: HashMap<PluginId, Arc<SandboxedPlugin>>,
     order: Vec<PluginId>,
     /// Plugins of a repository that is not trusted.
     untrusted: Vec<PluginId>,
@@ -177,13 +177,12 @@ impl Starting<'_> {
         self.policy.set_approval(id.clone(), effective.permissions.approve);
         self.control.set(id.clone(), effective);
         self.calls.admit(id.clone(), plugin.identity.clone());
-        let handle = self.sandbox.plugin(image);
-        let subscriber = SandboxedPlugin::new(handle.clone(), Arc::clone(&plugin), self.reports.clone());
         let mut subscription = self.subscription(found, &plugin.manifest);
         subscription.deadline = limits.event + limits.init + GRACE;
-        self.bus.subscribe(subscription, Arc::new(subscriber));
+        let running = Arc::new(SandboxedPlugin::new(self.sandbox.plugin(image), plugin, self.reports.clone()));
+        self.bus.subscribe(subscription, running.clone());
         self.order.push(id.clone());
-        self.running.insert(id, (plugin, handle));
+        self.running.insert(id, running);
         Ok(())
     }
 

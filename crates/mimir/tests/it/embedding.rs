@@ -115,10 +115,10 @@ export default async (ctx: any) => ({
     assert!(has(ReportKind::Log, "sloppy: careful"), "{seen:?}");
     assert!(has(ReportKind::Failed, "fs.readFile is denied"), "{seen:?}");
     assert!(
-        has(ReportKind::Warning, "has a handler for `session.error`, which its manifest does not list"),
+        has(ReportKind::Warning, "there is a handler for `session.error`, but plugin.yml does not list it"),
         "{seen:?}"
     );
-    assert!(has(ReportKind::Warning, "lists `session.resumed`, and has no handler for it"), "{seen:?}");
+    assert!(has(ReportKind::Warning, "plugin.yml lists `session.resumed`, and there is no handler for it"), "{seen:?}");
     assert!(seen.iter().all(|report| report.level != Level::Info), "{seen:?}");
 }
 

@@ -1,25 +1,26 @@
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use mimir_api::Registrations;
 use mimir_loader::LoadedPlugin;
 use mimir_registry::{Delivery, Envelope, Failure, FailureKind, Reply, Subscriber};
 use mimir_sandbox::{Call, CallFailure, CallKind, CallOrigin, CallReply, PluginHandle, Thrown};
-use mimir_shared_config::{EventName, EventSelector};
+use mimir_shared_config::EventName;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 
 use super::failure::failure_of;
 use crate::report::{Report, Reports};
 
-/// The bus's [`Subscriber`] over a plugin in its isolate.
+/// A plugin in its isolate: the bus's [`Subscriber`], and what it adds to the agent.
 pub(crate) struct SandboxedPlugin {
     handle: PluginHandle,
     plugin: Arc<LoadedPlugin>,
     reports: Reports,
-    /// Whether what the plugin returned at its start was compared with its manifest.
-    is_compared: AtomicBool,
+    /// What it returned at its first start.
+    registrations: OnceCell<Registrations>,
 }
 
 /// What the sandbox's own script is called in stack traces.
@@ -32,12 +33,6 @@ static NAMES: LazyLock<[Arc<str>; EventName::ALL.len()]> =
 #[derive(Deserialize)]
 struct Reason {
     reason: Option<String>,
-}
-
-/// What a plugin returned at its start, as far as it matters here.
-#[derive(Deserialize)]
-struct Declared {
-    events: Vec<String>,
 }
 
 /// What the prelude makes of a handler's answer.
@@ -62,16 +57,20 @@ impl Subscriber for SandboxedPlugin {
             payload: Arc::clone(&envelope.payload),
             origin: CallOrigin { chain: envelope.cause.chain().into(), session_id: Arc::clone(&envelope.session_id) },
         };
-        let CallReply { result, cpu, wall, heap_peak } = self.handle.call(&call).await;
+        let begin = Instant::now();
+        if let Err(failure) = self.registrations().await {
+            return Delivery { elapsed: begin.elapsed(), ..Delivery::unmeasured(Err(failure)) };
+        }
+        let CallReply { result, cpu, heap_peak, .. } = self.handle.call(&call).await;
         let reply = match result {
-            Ok(answer) => {
-                self.compare().await;
-                read(&answer)
+            Ok(answer) => read(&answer),
+            Err(CallFailure::Threw(thrown)) => {
+                Ok(Reply::Threw { message: message(&thrown), stack: self.stack(&thrown) })
             }
-            Err(failure) => self.failed(&failure),
+            Err(failure) => Err(self.failure(&failure)),
         };
         // Zero would mean that it was not measured
-        let elapsed = wall.max(Duration::from_nanos(1));
+        let elapsed = begin.elapsed().max(Duration::from_nanos(1));
         Delivery { reply, elapsed, cpu, heap_peak }
     }
 
@@ -103,37 +102,44 @@ fn read(answer: &str) -> Result<Reply, Failure> {
 
 impl SandboxedPlugin {
     pub(crate) fn new(handle: PluginHandle, plugin: Arc<LoadedPlugin>, reports: Reports) -> Self {
-        Self { handle, plugin, reports, is_compared: AtomicBool::new(false) }
+        Self { handle, plugin, reports, registrations: OnceCell::new() }
     }
 
-    /// Compares the handlers with the manifest, once: one that is not listed is never called, and a listed event without
-    /// a handler does nothing. Both are most often a slip of the author's.
-    async fn compare(&self) {
-        if self.is_compared.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let Ok(declared) = self.handle.declared().await else { return };
-        let Ok(Declared { events }) = serde_json::from_str(&declared) else { return };
-        let listed: Vec<_> = self.plugin.manifest.events.iter().map(|selector| selector.as_str()).collect();
+    /// What it returned at its start. Starts it if it never ran.
+    pub(crate) async fn registrations(&self) -> Result<&Registrations, Failure> {
+        self.registrations.get_or_try_init(|| self.start()).await
+    }
+
+    /// Whether it runs at the moment.
+    pub(crate) fn is_running(&self) -> bool {
+        self.handle.pid().is_some()
+    }
+
+    /// Calls its `dispose` and frees its isolate. The next event starts it anew.
+    pub(crate) async fn dispose(&self) {
+        self.handle.dispose().await;
+    }
+
+    /// Starts it, and says what its author should know about what it returned.
+    async fn start(&self) -> Result<Registrations, Failure> {
+        let declared = self.handle.declared().await.map_err(|failure| self.failure(&failure))?;
+        let manifest = &self.plugin.manifest;
+        let registrations = match Registrations::from_json(&declared, manifest) {
+            Ok(registrations) => registrations,
+            Err(error) => {
+                self.dispose().await;
+                return Err(Failure::new(FailureKind::Startup, format!("it could not start: {}", error.message)));
+            }
+        };
         let id = &self.plugin.id;
-        for event in events.iter().filter(|event| !listed.contains(&event.as_str())) {
-            let is_known = EventSelector::names().any(|name| name == event);
-            let (message, hint) = if is_known {
-                let message =
-                    format!("has a handler for `{event}`, which its manifest does not list, so it is never called");
-                (message, format!("add `{event}` under `events` in plugin.yml"))
-            } else {
-                (
-                    format!("has a handler for `{event}`, and there is no such event"),
-                    "`mimir events` lists them".to_owned(),
-                )
-            };
-            self.reports.push(Report::slip(id, message, hint));
+        for warning in &registrations.warnings {
+            self.reports.push(Report::slip(id, warning.clone(), None));
         }
-        for event in listed.iter().filter(|event| !events.iter().any(|handled| handled == *event)) {
-            let message = format!("lists `{event}`, and has no handler for it");
-            self.reports.push(Report::slip(id, message, format!("remove `{event}` from `events` in plugin.yml")));
+        for event in manifest.events.iter().filter(|event| !registrations.events.contains(&event.name)) {
+            let message = format!("plugin.yml lists `{event}`, and there is no handler for it");
+            self.reports.push(Report::slip(id, message, Some(format!("remove `{event}` from `events`"))));
         }
+        Ok(registrations)
     }
 
     /// The stack in lines of what the author wrote. Frames of ours say nothing to the author.
@@ -143,17 +149,11 @@ impl SandboxedPlugin {
         Some(own.join("\n"))
     }
 
-    fn failed(&self, failure: &CallFailure) -> Result<Reply, Failure> {
-        match failure {
-            CallFailure::Threw(thrown) => Ok(Reply::Threw { message: message(thrown), stack: self.stack(thrown) }),
-            CallFailure::Start(thrown) => {
-                let at = self.stack(thrown).and_then(|stack| innermost(&stack));
-                let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
-                let message = format!("it could not start: {}{at}", message(thrown));
-                Err(Failure::new(FailureKind::Startup, message))
-            }
-            other => Err(failure_of(other)),
-        }
+    fn failure(&self, failure: &CallFailure) -> Failure {
+        let CallFailure::Start(thrown) = failure else { return failure_of(failure) };
+        let at = self.stack(thrown).and_then(|stack| innermost(&stack));
+        let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
+        Failure::new(FailureKind::Startup, format!("it could not start: {}{at}", message(thrown)))
     }
 }
 
