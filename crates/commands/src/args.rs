@@ -15,6 +15,9 @@ pub enum PluginCommand {
     Info {
         /// The plugin's name
         name: String,
+        /// Start it, to show the tools, commands and auth providers that it adds. Nothing is written, run or sent
+        #[arg(long)]
+        start: bool,
         /// Print one JSON object
         #[arg(long)]
         json: bool,

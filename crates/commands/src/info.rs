@@ -4,7 +4,9 @@ use mimir_shared_config::Risk;
 use crate::list::{mark, source_name, state_name};
 use crate::table::wrap;
 use crate::wording::asks;
-use crate::{Ask, CommandError, Exit, GrantState, PluginInfo, PluginStore, Screen, Theme, printable};
+use crate::{
+    Ask, CommandError, Exit, GrantState, PluginInfo, PluginState, PluginStore, Registered, Screen, Theme, printable,
+};
 
 /// Columns of the heading at the left.
 const HEADING: usize = 12;
@@ -13,18 +15,20 @@ pub(crate) async fn run(
     store: &dyn PluginStore,
     screen: &mut Screen<'_>,
     name: &str,
+    start: bool,
     json: bool,
 ) -> Result<Exit, CommandError> {
-    let info = store.info(name).await?;
+    let info = store.info(name, start).await?;
     if json {
         screen.json(&info)?;
     } else {
-        print(screen, &info)?;
+        print(screen, &info, start)?;
     }
-    Ok(Exit::Done)
+    let has_not_started = start && info.registered.is_none();
+    Ok(if has_not_started { Exit::Failed } else { Exit::Done })
 }
 
-fn print(screen: &mut Screen<'_>, info: &PluginInfo) -> std::io::Result<()> {
+fn print(screen: &mut Screen<'_>, info: &PluginInfo, was_started: bool) -> std::io::Result<()> {
     let summary = &info.summary;
     let (strong, dim, typed) = (Theme::STRONG, Theme::DIM, Theme::TYPE);
     let version = summary.version.as_deref().unwrap_or_default();
@@ -52,11 +56,15 @@ fn print(screen: &mut Screen<'_>, info: &PluginInfo) -> std::io::Result<()> {
     }
     let events = if summary.events.is_empty() { "none".to_owned() } else { summary.events.join(", ") };
     row(screen, "events", &events)?;
-    row(
-        screen,
-        "on failure",
-        if info.failure == "closed" { "closed: the call is blocked" } else { "open: the call goes on" },
-    )?;
+    let failure = if info.failure == "closed" { "closed: the call is blocked" } else { "open: the call goes on" };
+    row(screen, "on failure", failure)?;
+    match &info.registered {
+        Some(registered) => print_registered(screen, registered)?,
+        None if summary.state == PluginState::Ready && !was_started => {
+            row(screen, "adds", &format!("not known until it starts: mimir plugin info {} --start", summary.id))?;
+        }
+        None => {}
+    }
     screen.line("")?;
     let granted = match summary.granted {
         GrantState::NotNeeded => "asks for nothing",
@@ -77,6 +85,30 @@ fn print(screen: &mut Screen<'_>, info: &PluginInfo) -> std::io::Result<()> {
     for problem in &info.problems {
         screen.line("")?;
         screen.line(problem.report(screen.width).trim_end())?;
+    }
+    Ok(())
+}
+
+/// What it adds to the agent, a row each. Tools and commands start with what they are called.
+fn print_registered(screen: &mut Screen<'_>, registered: &Registered) -> std::io::Result<()> {
+    let Registered { tools, commands, auth_providers } = registered;
+    if tools.is_empty() && commands.is_empty() && auth_providers.is_empty() {
+        return row(screen, "adds", "no tools, commands or auth providers");
+    }
+    let tools = tools.iter().map(|tool| format!("{}: {}", tool.name, tool.description));
+    let commands = commands.iter().map(|command| match command.description.as_str() {
+        "" => format!("/{}", command.name),
+        description => format!("/{}: {description}", command.name),
+    });
+    for (heading, items) in [
+        ("tools", tools.collect::<Vec<_>>()),
+        ("commands", commands.collect()),
+        ("signs in to", auth_providers.clone()),
+    ] {
+        // One item a row, and the heading beside the first
+        for (index, item) in items.iter().enumerate() {
+            row(screen, if index == 0 { heading } else { "" }, item)?;
+        }
     }
     Ok(())
 }

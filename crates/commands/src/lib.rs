@@ -30,7 +30,8 @@ mod tests;
 pub use args::PluginCommand;
 pub use error::{CommandError, Exit, StoreError};
 pub use model::{
-    GrantState, GrantView, PluginInfo, PluginState, PluginSummary, Source, Switched, TrustView, Validation,
+    GrantState, GrantView, PluginInfo, PluginState, PluginSummary, Registered, RegisteredCommand, RegisteredTool,
+    Source, Switched, TrustView, Validation,
 };
 pub use ports::{Person, PluginStore};
 pub use problem::{Problem, Severity};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use mimir_shared_config::Capabilities;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Problem;
 
@@ -116,9 +117,44 @@ pub struct PluginInfo {
     pub failure: String,
     /// Its limits, in words: ("CPU time of one event", "100 ms").
     pub limits: Vec<(String, String)>,
+    /// What it adds to the agent. Only known if it was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered: Option<Registered>,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
+}
+
+/// What a plugin adds to the agent when it starts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    /// Tools for the model.
+    pub tools: Vec<RegisteredTool>,
+    /// Slash commands for people.
+    pub commands: Vec<RegisteredCommand>,
+    /// Providers that it can authenticate with.
+    pub auth_providers: Vec<String>,
+}
+
+/// A tool that a plugin adds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RegisteredTool {
+    /// Its name.
+    pub name: String,
+    /// What it does, as the model is told.
+    pub description: String,
+    /// JSON Schema of its arguments.
+    pub schema: Value,
+}
+
+/// A slash command that a plugin adds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegisteredCommand {
+    /// Its name, without the slash.
+    pub name: String,
+    /// What it does.
+    pub description: String,
 }
 
 /// What `enable` and `disable` came to.

@@ -11,8 +11,9 @@ pub trait PluginStore: Send + Sync {
     /// Every plugin that was found, broken ones too, in the order in which they are asked.
     async fn list(&self) -> Result<Vec<PluginSummary>, StoreError>;
 
-    /// Everything about one plugin.
-    async fn info(&self, name: &str) -> Result<PluginInfo, StoreError>;
+    /// Everything about one plugin. With `start` it is started, without any effect on the outside, and it is told what
+    /// it adds; that fails if it may not run.
+    async fn info(&self, name: &str, start: bool) -> Result<PluginInfo, StoreError>;
 
     /// Edits the project's configuration, or the user's if `global`, so that the plugin runs or does not. Also ends a
     /// quarantine when it is enabled.

@@ -32,7 +32,7 @@ pub async fn run(
 ) -> Result<Exit, CommandError> {
     match command {
         PluginCommand::List { json } => list::run(store, screen, json).await,
-        PluginCommand::Info { name, json } => info::run(store, screen, &name, json).await,
+        PluginCommand::Info { name, start, json } => info::run(store, screen, &name, start, json).await,
         PluginCommand::Enable { name, global, json } => switch::run(store, screen, &name, true, global, json).await,
         PluginCommand::Disable { name, global, json } => switch::run(store, screen, &name, false, global, json).await,
         PluginCommand::Validate { path, json } => validate::run(store, screen, path.as_deref(), json).await,

@@ -12,6 +12,7 @@ use crate::surroundings::Surroundings;
 use crate::{Plugins, PluginsError, start};
 
 /// Sets up the plugin system. Every setting has the default that the command line uses.
+#[derive(Clone)]
 pub struct PluginsBuilder {
     pub(crate) project: Option<PathBuf>,
     pub(crate) home: Option<PathBuf>,

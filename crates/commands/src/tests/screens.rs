@@ -4,8 +4,8 @@ use mimir_shared_config::Capabilities;
 use super::{capabilities, check, nobody, request, summary};
 use crate::ports::{MockPerson, MockPluginStore};
 use crate::{
-    CommandError, Exit, GrantState, PluginInfo, PluginState, PluginSummary, Problem, Severity, StoreError, Switched,
-    TrustView, Validation, display_width,
+    CommandError, Exit, GrantState, PluginInfo, PluginState, PluginSummary, Problem, Registered, RegisteredCommand,
+    RegisteredTool, Severity, StoreError, Switched, TrustView, Validation, display_width,
 };
 
 fn everything() -> Vec<PluginSummary> {
@@ -64,27 +64,66 @@ fn wrong() -> Problem {
         .with_hint(Some("did you mean `capabilities`?".into()))
 }
 
+fn info() -> PluginInfo {
+    let mut summary = summary("formatter", PluginState::Ready);
+    (summary.needs, summary.granted) = (capabilities(), GrantState::Granted);
+    PluginInfo {
+        summary,
+        description: Some("Formats what the agent wrote".into()),
+        author: Some("ada@example.com".into()),
+        license: Some("MIT".into()),
+        hash: Some("4f1c2b7a9d3e5f60".into()),
+        effective: Capabilities::default(),
+        failure: "open".into(),
+        limits: vec![("CPU time of an event".into(), "100 ms".into()), ("heap".into(), "64 MiB".into())],
+        registered: None,
+        problems: vec![wrong()],
+    }
+}
+
 #[tokio::test]
 async fn info_shows_everything() {
     let mut store = MockPluginStore::new();
-    store.expect_info().withf(|name| name == "formatter").return_once(|_| {
-        let mut summary = summary("formatter", PluginState::Ready);
-        (summary.needs, summary.granted) = (capabilities(), GrantState::Granted);
-        Ok(PluginInfo {
-            summary,
-            description: Some("Formats what the agent wrote".into()),
-            author: Some("ada@example.com".into()),
-            license: Some("MIT".into()),
-            hash: Some("4f1c2b7a9d3e5f60".into()),
-            effective: Capabilities::default(),
-            failure: "open".into(),
-            limits: vec![("CPU time of an event".into(), "100 ms".into()), ("heap".into(), "64 MiB".into())],
-            problems: vec![wrong()],
-        })
-    });
+    store.expect_info().withf(|name, start| name == "formatter" && !start).return_once(|_, _| Ok(info()));
     let (out, exit) = check("info formatter", 80, store, nobody()).await;
     assert_eq!(exit.unwrap(), Exit::Done);
     insta::assert_snapshot!(out);
+}
+
+#[tokio::test]
+async fn info_shows_what_a_plugin_adds() {
+    let tool = |name: &str, description: &str| RegisteredTool {
+        name: name.into(),
+        description: description.into(),
+        schema: serde_json::json!({"type": "object"}),
+    };
+    let registered = Registered {
+        tools: vec![
+            tool(
+                "format-file",
+                "Formats one file with the formatter that the project uses, and tells what has changed",
+            ),
+            tool("format-all", "Formats \u{1b}[31meverything"),
+        ],
+        commands: vec![
+            RegisteredCommand { name: "format".into(), description: "Formats what was changed".into() },
+            RegisteredCommand { name: "bare".into(), description: String::new() },
+        ],
+        auth_providers: vec!["custom-sso".into()],
+    };
+    let mut screens = String::new();
+    for (registered, expected) in
+        [(Some(registered), Exit::Done), (Some(Registered::default()), Exit::Done), (None, Exit::Failed)]
+    {
+        let mut store = MockPluginStore::new();
+        let info = PluginInfo { registered, problems: Vec::new(), ..info() };
+        store.expect_info().withf(|_, start| *start).return_once(|_, _| Ok(info));
+        let (out, exit) = check("info formatter --start", 80, store, nobody()).await;
+        assert_eq!(exit.unwrap(), expected);
+        let rows = out.lines().skip_while(|line| !line.starts_with("on failure")).skip(1);
+        screens.extend(rows.take_while(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).chain(["\n"]));
+    }
+    insta::assert_snapshot!(screens);
 }
 
 #[tokio::test]
@@ -92,7 +131,7 @@ async fn an_unknown_name_suggests_the_nearest() {
     let cases = [("formater", "did you mean `formatter`?"), ("zzz", "`mimir plugin list` shows those that there are")];
     for (name, hint) in cases {
         let mut store = MockPluginStore::new();
-        store.expect_info().return_once(|name| {
+        store.expect_info().return_once(|name, _| {
             Err(StoreError::NotFound { name: name.into(), known: vec!["formatter".into(), "budget-alert".into()] })
         });
         let (_, exit) = check(&format!("info {name}"), 80, store, nobody()).await;

@@ -136,6 +136,56 @@ fn info_tells_everything() {
 }
 
 #[test]
+fn info_starts_a_plugin_if_asked_to() {
+    let place = Place::new();
+    let module = "\
+import { tool } from '@mimir/plugin';
+export default async (ctx: any) => {
+  await ctx.fs.writeFile('started.txt', 'x').catch(() => {});
+  return {
+    tools: [tool({ name: 'count', description: 'Counts lines', schema: { type: 'object' }, execute: () => 1 })],
+    commands: [{ name: 'review', description: 'Reviews', execute: () => {} }],
+    auth: { providers: { 'custom-sso': async () => ({ token: 'x' }) } },
+    on: { 'session.error': () => {} },
+  };
+};
+";
+    let manifest = "events: [session.idle]\ncapabilities: { filesystem: { write: true } }\n";
+    place.plugin("home/plugins/adder", manifest, module);
+    let ran = place.run("plugin info adder --start");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("can't be started") && ran.err.contains("mimir plugin grant adder"), "{}", ran.err);
+
+    place.run("plugin grant adder --yes").done();
+    assert!(place.run("plugin info adder").done().out.contains("mimir plugin info adder --start"));
+    let out = place.run("plugin info adder --start").done().out.replace("\n  │ ", " ");
+    for said in [
+        "tools       count: Counts lines",
+        "commands    /review: Reviews",
+        "signs in to custom-sso",
+        "there is a handler for `session.error`, but",
+        "plugin.yml lists `session.idle`, and there is no handler for it",
+    ] {
+        assert!(out.contains(said), "{said}: {out}");
+    }
+    let info = place.run("plugin info adder --start --json").done().json();
+    assert_eq!(info[0]["registered"]["tools"][0]["schema"], json!({"type": "object"}));
+    assert_eq!(info[0]["registered"]["authProviders"], json!(["custom-sso"]));
+    assert!(!place.project().join("started.txt").exists(), "nothing is written");
+
+    // A name that no command may have: it does not start, here and in a replay
+    let wrong = "export default async () => ({ commands: [{ name: 'Re View', execute() {} }], on: { 'session.idle': () => {} } });\n";
+    place.plugin("home/plugins/adder", "events: [session.idle]\n", wrong);
+    let ran = place.run("plugin info adder --start");
+    assert_eq!(ran.code, Some(1));
+    let out = ran.out.replace("\n  │ ", " ");
+    assert!(out.contains("it could not start: `Re View` is no name for a command"), "{out}");
+    place.write("x.ndjson", event("session.idle", &json!({"reason": "waiting", "session": {"id": "ses_1"}})));
+    let ran = place.run("replay @/x.ndjson --json").done();
+    assert!(ran.json()[0]["reason"].as_str().unwrap().contains("it could not start: `Re View` is no"), "{}", ran.out);
+}
+
+#[test]
 fn a_quarantine_ends_by_enabling() {
     let place = Place::new();
     let module =

@@ -1,5 +1,6 @@
 //! The command line's [`PluginStore`] over the loader and the configuration's files.
 
+mod start;
 mod switch;
 mod view;
 
@@ -11,6 +12,7 @@ use mimir_commands::{
     GrantView, PluginInfo, PluginStore, PluginSummary, Severity, StoreError, Switched, TrustView, Validation,
 };
 use mimir_loader::{Discovery, Found, GrantState, LoadError, LoadedPlugin, PluginLoader};
+use mimir_sandbox::Placement;
 use mimir_shared_config::{Config, Decision, LimitSettings, widened, widened_limits};
 use mimir_shared_platform::{FileKind, FileSystem};
 use tokio::task::JoinSet;
@@ -29,7 +31,7 @@ pub struct Store {
     config: Config,
     loader: PluginLoader,
     files: Arc<dyn FileSystem>,
-    helper: Option<PathBuf>,
+    settings: PluginsBuilder,
 }
 
 /// A plugin that was found, and what came of loading it if it was tried.
@@ -44,9 +46,11 @@ impl PluginsBuilder {
     /// # Errors
     /// If the configuration is wrong or can't be read.
     pub fn store(self) -> Result<Store, PluginsError> {
-        // Nothing runs, so V8 is not wanted either
-        let Prepared { settings, surroundings, config, loader, files } = self.without_plugins(true).prepare()?;
-        Ok(Store { surroundings, config, loader, files, helper: settings.helper })
+        // Nothing runs in here, so V8 is not wanted either
+        let helper = self.helper.clone();
+        let Prepared { settings, surroundings, config, loader, files } =
+            self.placement(Placement::Process { exe: helper }).prepare()?;
+        Ok(Store { surroundings, config, loader, files, settings })
     }
 }
 
@@ -129,10 +133,15 @@ impl PluginStore for Store {
         Ok(examined.iter().map(|plugin| self.summary(plugin)).collect())
     }
 
-    async fn info(&self, name: &str) -> Result<PluginInfo, StoreError> {
+    async fn info(&self, name: &str, start: bool) -> Result<PluginInfo, StoreError> {
         let found = self.find(name).await?;
+        let id = found.id.clone();
         let loaded = Some(self.loader.load(&found).await);
-        Ok(self.info_of(&Examined { found, loaded }))
+        let mut info = self.info_of(&Examined { found, loaded });
+        if start {
+            self.start(&id, &mut info).await?;
+        }
+        Ok(info)
     }
 
     async fn switch(&self, name: &str, enabled: bool, global: bool) -> Result<Switched, StoreError> {

@@ -157,9 +157,9 @@ impl Store {
     fn reread(&self) -> Result<Self, StoreError> {
         let config = self.surroundings.configuration(self.files.as_ref())?;
         let (places, version) = (self.surroundings.places.clone(), env!("CARGO_PKG_VERSION"));
-        let bundler = self.helper.as_ref().map_or_else(BundlerProcess::current_exe, BundlerProcess::at);
+        let bundler = self.settings.helper.as_ref().map_or_else(BundlerProcess::current_exe, BundlerProcess::at);
         let loader = PluginLoader::with_bundler(places, config.clone(), version, Box::new(bundler));
         let (surroundings, files) = (self.surroundings.clone(), self.files.clone());
-        Ok(Self { surroundings, config, loader, files, helper: self.helper.clone() })
+        Ok(Self { surroundings, config, loader, files, settings: self.settings.clone() })
     }
 }

@@ -74,6 +74,7 @@ impl Store {
             limits: manifest
                 .map(|manifest| limits_in_words(&self.config.limits_of(manifest, &granted.1)))
                 .unwrap_or_default(),
+            registered: None,
             problems,
         }
     }
