@@ -424,7 +424,7 @@ fn reason_of(fatal: Fatal) -> Option<&'static str> {
         Fatal::StuckCpu => Some("it was past its CPU time and could not be stopped"),
         Fatal::StuckTime => Some("it was past its time and could not be stopped"),
         Fatal::OutOfMemory => Some("V8 ran out of memory"),
-        Fatal::FatalError => Some("V8 stopped at a fatal error"),
+        Fatal::Broken => Some("V8 stopped at a fatal error"),
     }
 }
 

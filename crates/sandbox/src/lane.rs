@@ -227,7 +227,7 @@ impl Lane {
         if let Err(thrown) = compiled
             && entered.stopped.is_none()
         {
-            self.start_failed(load.plugin, CallFailure::Start(thrown), entered.cpu_ns);
+            self.start_failed(load.plugin, &CallFailure::Start(thrown), entered.cpu_ns);
             return;
         }
         self.after(Entry { plugin: load.plugin, call: None, wall_ms: 0 }, &entered);
@@ -285,7 +285,7 @@ impl Lane {
         let Some(plugin) = self.plugins.get(&number) else { return };
         if let Phase::Starting { cpu_ns, .. } = plugin.phase {
             let bound = plugin.limits.init.as_millis() as u64;
-            self.start_failed(number, CallFailure::Limit { limit: Limit::Init, bound }, cpu_ns);
+            self.start_failed(number, &CallFailure::Limit { limit: Limit::Init, bound }, cpu_ns);
         }
     }
 
@@ -395,7 +395,7 @@ impl Lane {
     fn prelude_threw(&mut self, entry: Entry, thrown: &Thrown) {
         let Some(plugin) = self.plugins.get_mut(&entry.plugin) else { return };
         if let Phase::Starting { cpu_ns, .. } = plugin.phase {
-            self.start_failed(entry.plugin, CallFailure::Start(thrown.clone()), cpu_ns);
+            self.start_failed(entry.plugin, &CallFailure::Start(thrown.clone()), cpu_ns);
             return;
         }
         let Some(call) = entry.call else { return };
@@ -411,7 +411,7 @@ impl Lane {
         let Phase::Starting { cpu_ns, .. } = plugin.phase else { return };
         let text = text.unwrap_or_default();
         if status != Status::Done {
-            self.start_failed(number, CallFailure::Start(thrown_from(&text)), cpu_ns);
+            self.start_failed(number, &CallFailure::Start(thrown_from(&text)), cpu_ns);
             return;
         }
         let phase = std::mem::replace(&mut plugin.phase, Phase::Ready);
@@ -423,9 +423,9 @@ impl Lane {
         }
     }
 
-    fn start_failed(&mut self, number: u32, failure: CallFailure, cpu_ns: u64) {
+    fn start_failed(&mut self, number: u32, failure: &CallFailure, cpu_ns: u64) {
         self.send(&Message::Loaded { plugin: number, declared: Err(failure.clone()), cpu_ns });
-        self.remove(number, &failure);
+        self.remove(number, failure);
     }
 
     /// A limit stopped the isolate in the middle of something: what is in it can't be trusted to make sense.
@@ -437,7 +437,7 @@ impl Lane {
                 Limit::Heap => CallFailure::Limit { limit, bound: plugin.limits.heap as u64 },
                 _ => CallFailure::Limit { limit: Limit::Init, bound },
             };
-            self.start_failed(entry.plugin, failure, cpu_ns);
+            self.start_failed(entry.plugin, &failure, cpu_ns);
             return;
         }
         let bound = match limit {

@@ -28,7 +28,7 @@ pub(crate) enum Fatal {
     /// V8 ran out of memory.
     OutOfMemory = 3,
     /// V8 met a state that it does not go on from.
-    FatalError = 4,
+    Broken = 4,
 }
 
 impl Fatal {
@@ -37,7 +37,7 @@ impl Fatal {
             1 => Self::StuckCpu,
             2 => Self::StuckTime,
             3 => Self::OutOfMemory,
-            4 => Self::FatalError,
+            4 => Self::Broken,
             _ => Self::None,
         }
     }

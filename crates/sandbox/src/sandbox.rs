@@ -201,7 +201,7 @@ impl Sandbox {
         let spare = hosts.spare.take().filter(|spare| !spare.is_dead());
         let host = match spare {
             Some(spare) => spare,
-            None => self.start(false).map_err(unavailable)?,
+            None => self.start(false).map_err(|error| unavailable(&error))?,
         };
         if is_alone {
             hosts.alone.insert(plugin.number, Arc::clone(&host));
@@ -290,8 +290,8 @@ impl Sandbox {
     }
 }
 
-fn unavailable(error: SandboxError) -> CallFailure {
-    let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+fn unavailable(error: &SandboxError) -> CallFailure {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     CallFailure::Unavailable { reason: format!("{error}{source}") }
 }
 

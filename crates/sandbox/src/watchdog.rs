@@ -117,10 +117,11 @@ const FOR_TIME: u8 = 2;
 impl LaneWatch {
     /// The watch of the calling thread's lane.
     pub(crate) fn of_this_thread(lane: usize, page: Arc<Page>, alarm: Arc<Alarm>) -> Arc<Self> {
+        let lanes = Arc::clone(&alarm);
         let watch = Arc::new(Self {
             lane,
             page,
-            alarm: Arc::clone(&alarm),
+            alarm,
             clock: CpuClock::of_this_thread(),
             epoch: AtomicU64::new(0),
             plugin: AtomicU32::new(0),
@@ -134,7 +135,7 @@ impl LaneWatch {
             stop: Mutex::new(()),
             handles: Mutex::default(),
         });
-        alarm.lanes.lock().push(Arc::clone(&watch));
+        lanes.lanes.lock().push(Arc::clone(&watch));
         watch
     }
 
@@ -184,7 +185,7 @@ impl LaneWatch {
     /// Looks at the lane; says whether it is busy, or what has to be done to it.
     fn look(&self, now: u64, first_stop: &mut Option<FirstStop>) -> Look {
         let epoch = self.epoch.load(Ordering::SeqCst);
-        if epoch % 2 == 0 {
+        if epoch.is_multiple_of(2) {
             *first_stop = None;
             return Look::Idle { epoch };
         }
@@ -216,10 +217,10 @@ impl LaneWatch {
         self.stopped_for.store(stop.reason, Ordering::SeqCst);
         self.stopping.store(epoch, Ordering::SeqCst);
         // If the entry is over by now, `end` either saw `stopping` and waits for the guard, or nothing is done here.
-        if self.epoch.load(Ordering::SeqCst) == epoch {
-            if let Some(handle) = self.handles.lock().get(&self.plugin.load(Ordering::Relaxed)) {
-                handle.terminate_execution();
-            }
+        if self.epoch.load(Ordering::SeqCst) == epoch
+            && let Some(handle) = self.handles.lock().get(&self.plugin.load(Ordering::Relaxed))
+        {
+            handle.terminate_execution();
         }
         Look::Busy
     }

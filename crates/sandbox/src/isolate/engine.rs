@@ -58,7 +58,7 @@ pub(crate) unsafe extern "C" fn out_of_memory(_location: *const c_char, _details
 }
 
 fn fatal_error(_file: &str, _line: i32, _message: &str) {
-    give_up(Fatal::FatalError);
+    give_up(Fatal::Broken);
 }
 
 /// Returns only in a process that is not a sandbox process; V8 aborts it then.

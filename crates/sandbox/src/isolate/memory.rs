@@ -75,14 +75,14 @@ pub(crate) struct HeapGuard {
 impl HeapGuard {
     /// Watches the heap of `isolate`, which must be dropped before the guard is.
     pub(crate) fn install(isolate: &mut v8::OwnedIsolate, limit: usize) -> Box<Self> {
-        let guard = Box::new(Self {
+        let mut guard = Box::new(Self {
             // SAFETY: only used in the callback, while the isolate exists.
             isolate: unsafe { isolate.as_raw_isolate_ptr() },
             handle: isolate.thread_safe_handle(),
             limit,
             was_hit: AtomicBool::new(false),
         });
-        isolate.add_near_heap_limit_callback(near_heap_limit, std::ptr::from_ref(&*guard).cast_mut().cast());
+        isolate.add_near_heap_limit_callback(near_heap_limit, std::ptr::from_mut(&mut *guard).cast());
         guard
     }
 
@@ -98,13 +98,12 @@ impl HeapGuard {
 }
 
 unsafe extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial: usize) -> usize {
-    // SAFETY: the guard outlives the isolate (`install`).
-    let guard = unsafe { &*data.cast::<HeapGuard>() };
-    // SAFETY: V8 calls this on the thread that has entered the isolate.
-    let isolate = unsafe { v8::Isolate::ref_from_raw_isolate_ptr(&guard.isolate) };
-    let _ = isolate;
+    // SAFETY: the guard outlives the isolate (`install`), and V8 calls this on the thread that has entered it.
+    let guard = unsafe { &mut *data.cast::<HeapGuard>() };
+    // SAFETY: the isolate exists as long as it calls.
+    let isolate = unsafe { v8::Isolate::ref_from_raw_isolate_ptr_mut(&mut guard.isolate) };
     // V8 also asks when an array buffer was refused, on a heap that may be nearly empty. That becomes a `RangeError`.
-    if current < guard.limit {
+    if isolate.get_heap_statistics().used_heap_size() < guard.limit / 2 {
         return current;
     }
     guard.was_hit.store(true, Ordering::Relaxed);

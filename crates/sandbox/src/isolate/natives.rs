@@ -127,6 +127,7 @@ impl Shared {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the signature that V8's callbacks have")]
 pub(crate) fn call<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     args: v8::FunctionCallbackArguments<'s>,
