@@ -6,6 +6,8 @@ mod embedding;
 mod errors;
 mod event_table;
 mod events;
+#[cfg(target_os = "linux")]
+mod kills;
 mod packages;
 mod place;
 mod plugin;
