@@ -123,7 +123,7 @@ function dataArgument(path, data, options) {
 
 const fs = {
   readFile(path, options) {
-    const encoding = typeof options === 'string' ? options : options?.encoding ?? 'utf8';
+    const encoding = typeof options === 'string' ? options : options?.encoding === undefined ? 'utf8' : options.encoding;
     if (encoding === null || encoding === 'bytes') {
       return PromisePrototypeThen(
         call('fs.readFile', () => ({ path: text(path, 'the path'), encoding: 'base64' })),
@@ -185,16 +185,7 @@ const storage = {
 const LEVELS = { __proto__: null, debug: 0, info: 1, warn: 2, error: 3 };
 
 function log(level, values) {
-  let line = '';
-  for (let i = 0; i < values.length; i++) {
-    if (i > 0) line += ' ';
-    line += typeof values[i] === 'string' ? values[i] : inspect(values[i]);
-    if (line.length > MAX_TEXT) {
-      line = StringPrototypeSlice(line, 0, MAX_TEXT) + '…';
-      break;
-    }
-  }
-  native(OP_LOG, level, line);
+  native(OP_LOG, level, formatted(values));
 }
 
 const logger = {
@@ -216,12 +207,12 @@ const session = {
   // Fetched at first use; the same during one event.
   messages() {
     const record = currentRecord();
-    if (record === undefined) return hostCall('session.messages');
-    if (record.messages === undefined) record.messages = hostCall('session.messages');
+    if (record === undefined) return call('session.messages', nothing);
+    if (record.messages === undefined) record.messages = call('session.messages', nothing);
     return record.messages;
   },
   metadata() {
-    return PromisePrototypeThen(hostCall('session.get'), (answer) => answer.metadata);
+    return PromisePrototypeThen(call('session.get', nothing), (answer) => answer.metadata);
   },
 };
 
@@ -257,45 +248,7 @@ const ctx = {
 ObjectFreeze(ctx);
 let isRestarted = false;
 
-// ---- values to text, for the log and for errors
-
-function inspect(value) {
-  try {
-    return inspectAt(value, 0, []);
-  } catch {
-    return '[cannot be shown]';
-  }
-}
-
-function inspectAt(value, depth, parents) {
-  switch (typeof value) {
-    case 'string': return depth === 0 ? value : JSONStringify(value);
-    case 'bigint': return `${value}n`;
-    case 'symbol': return StringOf(value);
-    case 'function': return `[function ${typeof value.name === 'string' && value.name !== '' ? value.name : 'anonymous'}]`;
-    case 'object': break;
-    default: return `${value}`;
-  }
-  if (value === null) return 'null';
-  if (value instanceof Error) return typeof value.stack === 'string' ? value.stack : `${value}`;
-  for (let i = 0; i < parents.length; i++) if (parents[i] === value) return '[circular]';
-  if (depth > 3) return ArrayIsArray(value) ? '[…]' : '{…}';
-  const inner = ArrayPrototypeConcat(parents, [value]);
-  let out = '';
-  if (ArrayIsArray(value)) {
-    const shown = MathMin(value.length, 100);
-    for (let i = 0; i < shown; i++) out += (i > 0 ? ', ' : '') + inspectAt(value[i], depth + 1, inner);
-    return `[${out}${value.length > shown ? `, … ${value.length - shown} more` : ''}]`;
-  }
-  const keys = ObjectKeys(value);
-  const shown = MathMin(keys.length, 100);
-  for (let i = 0; i < shown; i++) out += `${i > 0 ? ', ' : ''}${keys[i]}: ${inspectAt(value[keys[i]], depth + 1, inner)}`;
-  return `{${out}${keys.length > shown ? `, … ${keys.length - shown} more` : ''}}`;
-}
-
-function shortened(value) {
-  return value.length > MAX_TEXT ? StringPrototypeSlice(value, 0, MAX_TEXT) + '…' : value;
-}
+// ---- errors to text
 
 function describe(error) {
   let name = 'Error';
@@ -329,7 +282,8 @@ function boot(nativeFunction, text, restarted, guards, wasm) {
   // V8 wants to find them when it restores the snapshot, so they go at boot.
   delete globalThis.SharedArrayBuffer;
   delete globalThis.Atomics;
-  if (!wasm) delete globalThis.WebAssembly;
+  if (wasm) settleWasmAtOnce();
+  else delete globalThis.WebAssembly;
   if (!guards) removeGuards();
 }
 
@@ -526,9 +480,9 @@ function dispatchEvent(id, name, payload) {
 }
 
 // Tools and commands.
-function dispatchCall(id, isTool, name, args) {
+function dispatchCall(id, isTool, name, args, sessionId) {
   const definition = MapPrototypeGet(isTool ? tools : commands, name);
-  const record = { __proto__: null, id, sessionId: '', controller: undefined, messages: undefined, aborted: undefined, done: false };
+  const record = { __proto__: null, id, sessionId, controller: undefined, messages: undefined, aborted: undefined, done: false };
   run(record, () => {
     if (definition === undefined) throw new TypeError(`this plugin has no ${isTool ? 'tool' : 'command'} ${name}`);
     return definition.execute(JSONParse(args), ctx);
@@ -539,6 +493,8 @@ function abortCall(id, reason) {
   const record = MapPrototypeGet(running, id);
   if (record === undefined) return;
   record.aborted = domException(reason, 'AbortError');
+  // What the listeners do is done for this call, whichever was entered last.
+  native(OP_SET_CURRENT, record);
   if (record.controller !== undefined) record.controller.abort(record.aborted);
 }
 
@@ -547,10 +503,15 @@ function rejected(reason) {
 }
 
 function dispose() {
-  if (disposer === undefined) return undefined;
-  const result = disposer();
+  if (disposer === undefined) return;
+  native(OP_SET_CURRENT, undefined);
+  const dispose = disposer;
   disposer = undefined;
-  return isThenable(result) ? PromiseResolve(result) : undefined;
+  try {
+    dispose();
+  } catch (error) {
+    log(LEVELS.error, [`dispose threw: ${inspect(error)}`]);
+  }
 }
 
 // ---- timers

@@ -43,14 +43,14 @@ const REMEMBERED: usize = 4096;
 #[derive(Default)]
 struct Calls {
     pending: HashMap<u64, Pending>,
-    ended: HashMap<u64, CallOrigin>,
+    ended: HashMap<u64, (u32, CallOrigin)>,
     ended_order: VecDeque<u64>,
 }
 
 impl Calls {
     fn end(&mut self, call: u64) -> Option<Pending> {
         let pending = self.pending.remove(&call)?;
-        self.ended.insert(call, pending.origin.clone());
+        self.ended.insert(call, (pending.plugin, pending.origin.clone()));
         self.ended_order.push_back(call);
         if self.ended_order.len() > REMEMBERED
             && let Some(oldest) = self.ended_order.pop_front()
@@ -62,10 +62,12 @@ impl Calls {
 
     fn origin(&self, plugin: u32, call: Option<u64>) -> Option<CallOrigin> {
         let call = call?;
-        match self.pending.get(&call) {
-            Some(pending) => (pending.plugin == plugin).then(|| pending.origin.clone()),
-            None => self.ended.get(&call).cloned(),
-        }
+        let of_call = match self.pending.get(&call) {
+            Some(pending) => (pending.plugin, &pending.origin),
+            None => self.ended.get(&call).map(|(plugin, origin)| (*plugin, origin))?,
+        };
+        // Another plugin's call is none of its business.
+        (of_call.0 == plugin).then(|| of_call.1.clone())
     }
 }
 
@@ -78,7 +80,8 @@ pub(crate) struct Host {
     links: Vec<Arc<Link>>,
     calls: Mutex<Calls>,
     members: Mutex<HashMap<u32, Weak<Plugin>>>,
-    requests: Mutex<HashMap<(u32, u64), JoinHandle<()>>>,
+    /// Host calls under way, by plugin and request.
+    requests: Mutex<HashMap<u32, HashMap<u64, JoinHandle<()>>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     calls_of_host: Arc<dyn HostCalls>,
     is_dead: AtomicBool,
@@ -291,8 +294,13 @@ impl Host {
         // A frame in the name of a plugin that is not in this process.
         let Some(member) = self.member(plugin) else { return };
         let pending = member.image.limits.pending;
-        if self.requests.lock().keys().filter(|(of, _)| *of == plugin).count() > pending {
-            return;
+        {
+            let mut requests = self.requests.lock();
+            let of_plugin = requests.entry(plugin).or_default();
+            // The isolate bounds them and numbers them in turn, so a frame that does not was not made by it.
+            if of_plugin.contains_key(&request) || of_plugin.len() > pending {
+                return;
+            }
         }
         let origin = self.calls.lock().origin(plugin, call);
         let call = HostCall { plugin: member.image.id.clone(), origin, op: op.to_owned(), args: args.to_owned() };
@@ -308,10 +316,12 @@ impl Host {
                 (Ok(json), _) => Ok(json.as_str()),
                 (Err(_), error) => Err(error.as_deref().unwrap_or("{}")),
             };
-            host.requests.lock().remove(&(plugin, request));
+            if let Some(of_plugin) = host.requests.lock().get_mut(&plugin) {
+                of_plugin.remove(&request);
+            }
             host.send(lane, &Message::HostResult { plugin, request, result });
         });
-        requests.insert((plugin, request), task);
+        requests.entry(plugin).or_default().insert(request, task);
     }
 
     /// Ends the process because a call of `plugin` on `lane` is past every limit.
@@ -341,8 +351,8 @@ impl Host {
             }
             child.wait().ok()
         });
-        for (_, task) in self.requests.lock().drain() {
-            task.abort();
+        for (_, of_plugin) in self.requests.lock().drain() {
+            of_plugin.into_values().for_each(|task| task.abort());
         }
         let verdict = self.judge(status);
         let members: Vec<Arc<Plugin>> = self.members.lock().drain().filter_map(|(_, weak)| weak.upgrade()).collect();

@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::image::{CallFailure, CallKind, Limit, Thrown};
 use crate::isolate::natives::Status;
-use crate::isolate::{Entered, PluginIsolate, compile_for_cache, engine};
+use crate::isolate::{Dispatch, Entered, PluginIsolate, compile_for_cache, engine};
 use crate::message::{Inbox, Load, Message};
 use crate::watchdog::{Allowance, LaneWatch, monotonic_ns};
 
@@ -44,6 +44,7 @@ struct Queued {
     call: u64,
     kind: CallKind,
     name: String,
+    session: String,
     payload: String,
     wall_ms: u64,
 }
@@ -178,8 +179,8 @@ impl Lane {
     pub(crate) fn handle(&mut self, message: &Message<'_>) {
         match *message {
             Message::Load(ref load) => self.load(load),
-            Message::Call { plugin, call, kind, name, payload, wall_ms } => {
-                self.call(plugin, call, (kind, name, payload), wall_ms);
+            Message::Call { plugin, call, kind, name, session, payload, wall_ms } => {
+                self.call(plugin, call, Dispatch { kind, name, session, payload }, wall_ms);
             }
             Message::HostResult { plugin, request, result } => self.host_result(plugin, request, result),
             Message::Abort { plugin, call } => self.abort(plugin, call),
@@ -233,18 +234,26 @@ impl Lane {
         self.after(Entry { plugin: load.plugin, call: None, wall_ms: 0 }, &entered);
     }
 
-    fn call(&mut self, number: u32, call: u64, (kind, name, payload): (CallKind, &str, &str), wall_ms: u64) {
+    fn call(&mut self, number: u32, call: u64, dispatch: Dispatch<'_>, wall_ms: u64) {
         let Some(plugin) = self.plugins.get_mut(&number) else {
             self.send(&Message::NotLoaded { plugin: number, call });
             return;
         };
         if let Phase::Starting { queued, .. } = &mut plugin.phase {
-            queued.push(Queued { call, kind, name: name.to_owned(), payload: payload.to_owned(), wall_ms });
+            let Dispatch { kind, name, session, payload } = dispatch;
+            queued.push(Queued {
+                call,
+                kind,
+                name: name.to_owned(),
+                session: session.to_owned(),
+                payload: payload.to_owned(),
+                wall_ms,
+            });
             return;
         }
         let deadline_ns = monotonic_ns() + nanoseconds(wall_ms.into());
         let allowance = Allowance { cpu_ns: nanoseconds(plugin.limits.cpu.as_millis()), deadline_ns };
-        let entered = plugin.isolate.dispatch((kind, name, payload), call, &self.watch, allowance);
+        let entered = plugin.isolate.dispatch(dispatch, call, &self.watch, allowance);
         let has_answered = plugin.isolate.shared().settled.borrow().iter().any(|settled| settled.call == call);
         if !has_answered {
             plugin.running.insert(call, Running { deadline_ns, wall_ms, cpu_ns: 0 });
@@ -418,7 +427,8 @@ impl Lane {
         self.send(&Message::Loaded { plugin: number, declared: Ok(&text), cpu_ns });
         if let Phase::Starting { queued, .. } = phase {
             for queued in queued {
-                self.call(number, queued.call, (queued.kind, &queued.name, &queued.payload), queued.wall_ms);
+                let Queued { call, kind, name, session, payload, wall_ms } = &queued;
+                self.call(number, *call, Dispatch { kind: *kind, name, session, payload }, *wall_ms);
             }
         }
     }

@@ -22,7 +22,7 @@ pub(crate) enum Message<'a> {
     /// To the sandbox: start this plugin.
     Load(Load<'a>),
     /// To the sandbox: call into it. Calls that arrive before its start is over wait for it.
-    Call { plugin: u32, call: u64, kind: CallKind, name: &'a str, payload: &'a str, wall_ms: u64 },
+    Call { plugin: u32, call: u64, kind: CallKind, name: &'a str, session: &'a str, payload: &'a str, wall_ms: u64 },
     /// From the sandbox: what came of a call.
     Result { plugin: u32, call: u64, result: Result<&'a str, CallFailure>, cpu_ns: u64, heap_peak: u64 },
     /// From the sandbox: `ctx.*` was called. Nobody waits for request 0.

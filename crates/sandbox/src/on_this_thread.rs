@@ -62,7 +62,15 @@ impl OnThisThread {
     pub fn event(&mut self, plugin: u32, name: &str, payload: &str) -> Option<String> {
         self.next_call += 1;
         let call = self.next_call;
-        self.lane.handle(&Message::Call { plugin, call, kind: CallKind::Event, name, payload, wall_ms: 5_000 });
+        self.lane.handle(&Message::Call {
+            plugin,
+            call,
+            kind: CallKind::Event,
+            name,
+            session: "",
+            payload,
+            wall_ms: 5_000,
+        });
         self.lane.take_outgoing(self.inbox.buffer());
         let mut answer = None;
         while let Ok(Some(message)) = self.inbox.next() {

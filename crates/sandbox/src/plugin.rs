@@ -174,6 +174,7 @@ impl Plugin {
                 call: number,
                 kind: call.kind,
                 name: &call.name,
+                session: &call.origin.session_id,
                 payload: &call.payload,
                 wall_ms: wall.as_millis() as u64,
             },

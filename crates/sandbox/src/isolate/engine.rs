@@ -2,7 +2,12 @@
 
 use std::cell::Cell;
 use std::ffi::c_char;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once, OnceLock};
+
+use parking_lot::Mutex;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::flags::V8_FLAGS;
 use crate::page::{Fatal, Page};
@@ -18,6 +23,57 @@ static PRELUDE: v8::OneByteConst =
 /// What the snapshot refers to by number.
 pub(crate) fn external_references() -> Vec<v8::ExternalReference> {
     vec![v8::ExternalReference { pointer: std::ptr::from_ref(&PRELUDE).cast_mut().cast() }]
+}
+
+/// Room for the machine code of one isolate, in bytes: V8's smallest. All of it counts as data, used or not.
+const CODE_RANGE: u64 = 64 << 20;
+
+/// The bound of this process's data beside what its isolates bring: what escapes the heap limits and the allocator (the
+/// parser, WebAssembly, regular expressions). The address space can't be bounded: V8 reserves terabytes of it.
+const DATA: u64 = 1 << 30;
+
+/// How much the bound grows with an isolate.
+const DATA_OF_ISOLATE: u64 = CODE_RANGE + (4 << 20);
+
+static ISOLATES: Mutex<u64> = Mutex::new(0);
+static HAS_BOUNDED_DATA: AtomicBool = AtomicBool::new(false);
+
+/// Bounds the data of this process from now on. For sandbox processes.
+pub(crate) fn bound_data() -> io::Result<()> {
+    HAS_BOUNDED_DATA.store(true, Ordering::SeqCst);
+    set_data_bound(*ISOLATES.lock())
+}
+
+fn set_data_bound(isolates: u64) -> io::Result<()> {
+    let maximum = getrlimit(Resource::Data).maximum;
+    let wanted = DATA + isolates * DATA_OF_ISOLATE;
+    let current = Some(maximum.map_or(wanted, |maximum| wanted.min(maximum)));
+    Ok(setrlimit(Resource::Data, Rlimit { current, maximum })?)
+}
+
+/// An isolate's share of the process's data. The bound has to grow before the isolate is made.
+pub(crate) struct Room(());
+
+impl Room {
+    pub(crate) fn for_one_more() -> Self {
+        Self::change(|isolates| isolates + 1);
+        Self(())
+    }
+
+    fn change(change: impl Fn(u64) -> u64) {
+        let mut isolates = ISOLATES.lock();
+        *isolates = change(*isolates);
+        if HAS_BOUNDED_DATA.load(Ordering::SeqCst) {
+            // The soft limit moves below the hard one, which the kernel always allows.
+            let _ = set_data_bound(*isolates);
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        Self::change(|isolates| isolates - 1);
+    }
 }
 
 /// Worker threads of V8 for collecting garbage and optimising, a process.

@@ -103,10 +103,12 @@ unsafe extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial
     // SAFETY: the isolate exists as long as it calls.
     let isolate = unsafe { v8::Isolate::ref_from_raw_isolate_ptr_mut(&mut guard.isolate) };
     // V8 also asks when an array buffer was refused, on a heap that may be nearly empty. That becomes a `RangeError`.
-    if isolate.get_heap_statistics().used_heap_size() < guard.limit / 2 {
+    let used = isolate.get_heap_statistics().used_heap_size();
+    if used < guard.limit / 2 {
         return current;
     }
     guard.was_hit.store(true, Ordering::Relaxed);
     guard.handle.terminate_execution();
-    guard.limit + SLACK
+    // One allocation may have taken it far beyond the limit already.
+    used.max(guard.limit) + SLACK
 }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use mimir_shared_config::Limits;
 
-use self::engine::SNAPSHOT;
+use self::engine::{Room, SNAPSHOT};
 use self::memory::{CountingAllocator, HeapGuard};
 use self::natives::Shared;
 use crate::flags::ENTRY_POINTS;
@@ -64,9 +64,20 @@ pub(crate) struct PluginIsolate {
     shared: Rc<Shared>,
     isolate: v8::SharedIsolate,
     heap: Box<HeapGuard>,
+    _room: Room,
     plugin: u32,
     entries: u32,
     heap_peak: usize,
+}
+
+/// What is called, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct Dispatch<'a> {
+    pub(crate) kind: CallKind,
+    pub(crate) name: &'a str,
+    /// The session it belongs to; an event says so in its payload.
+    pub(crate) session: &'a str,
+    pub(crate) payload: &'a str,
 }
 
 /// How an entry ended.
@@ -94,9 +105,11 @@ impl PluginIsolate {
             .array_buffer_allocator(CountingAllocator::create(limits.off_heap).make_shared())
             .allow_atomics_wait(false)
             .heap_limits(0, limits.heap);
+        let room = Room::for_one_more();
         let mut isolate = v8::Isolate::new(params);
         isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
         isolate.set_promise_reject_callback(natives::promise_rejected);
+        isolate.set_host_import_module_dynamically_callback(refuse_dynamic_import);
         isolate.set_oom_error_handler(engine::out_of_memory);
         let heap = HeapGuard::install(&mut isolate, limits.heap);
         let shared = Shared::new(outgoing);
@@ -113,7 +126,7 @@ impl PluginIsolate {
         // in a `Lane`, which is neither Send nor handed out.
         let isolate = unsafe { isolate.try_into_shared() };
         let isolate = isolate.unwrap_or_else(|error| panic!("a fresh isolate can be shared: {error}"));
-        Self { entry_points, context, shared, isolate, heap, plugin: 0, entries: 0, heap_peak: 0 }
+        Self { entry_points, context, shared, isolate, heap, _room: room, plugin: 0, entries: 0, heap_peak: 0 }
     }
 
     /// What the native function left for the lane.
@@ -166,7 +179,7 @@ impl PluginIsolate {
     /// Calls a handler, a tool or a command.
     pub(crate) fn dispatch(
         &mut self,
-        (kind, name, payload): (CallKind, &str, &str),
+        Dispatch { kind, name, session, payload }: Dispatch<'_>,
         call: u64,
         watch: &LaneWatch,
         allowance: Allowance,
@@ -182,7 +195,8 @@ impl PluginIsolate {
                 }
                 CallKind::Tool | CallKind::Command => {
                     let is_tool = v8::Boolean::new(scope, kind == CallKind::Tool);
-                    let args = [id.into(), is_tool.into(), name.into(), payload.into()];
+                    let session = text(scope, session)?;
+                    let args = [id.into(), is_tool.into(), name.into(), payload.into(), session.into()];
                     invoke(scope, &entry_points.dispatch_call, &args)
                 }
             }
@@ -334,6 +348,21 @@ fn refuse_import<'s>(
     let error = v8::Exception::type_error(scope, message);
     scope.throw_exception(error);
     None
+}
+
+fn refuse_dynamic_import<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    _host_defined_options: v8::Local<'s, v8::Data>,
+    _resource_name: v8::Local<'s, v8::Value>,
+    specifier: v8::Local<'s, v8::String>,
+    _attributes: v8::Local<'s, v8::FixedArray>,
+) -> Option<v8::Local<'s, v8::Promise>> {
+    let message = format!("cannot import {}: a plugin is one bundle", specifier.to_rust_string_lossy(scope));
+    let resolver = v8::PromiseResolver::new(scope)?;
+    let message = v8::String::new(scope, &message)?;
+    let error = v8::Exception::type_error(scope, message);
+    resolver.reject(scope, error)?;
+    Some(resolver.get_promise(scope))
 }
 
 fn report_rejections(scope: &mut v8::PinScope<'_, '_>, shared: &Shared, entry_points: &EntryPoints) {

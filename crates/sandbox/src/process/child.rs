@@ -19,11 +19,6 @@ use crate::lane;
 use crate::page::{Fatal, MAX_LANES, Page};
 use crate::watchdog::{self, Alarm, LaneWatch, LastResort};
 
-/// Memory that the whole process may have beside V8's reservations, in bytes: what escapes the heap limits and the
-/// allocator (the parser, WebAssembly, regular expressions). The address space itself can't be bounded: V8 reserves
-/// terabytes of it.
-const DATA_LIMIT: u64 = 1 << 30;
-
 /// Stack of a lane's thread, in bytes. V8 stops recursion after about 1 MB by itself.
 pub(crate) const LANE_STACK: usize = 2 << 20;
 
@@ -56,8 +51,7 @@ fn serve(lanes: usize, is_warm: bool) -> io::Result<()> {
     setrlimit(Resource::Core, nothing)?;
 
     engine::initialize();
-    let data = Rlimit { current: Some(DATA_LIMIT), maximum: Some(DATA_LIMIT) };
-    setrlimit(Resource::Data, data)?;
+    engine::bound_data()?;
     engine::end_process_on_fatal_errors(Arc::clone(&page));
 
     let alarm = Alarm::new()?;

@@ -131,3 +131,16 @@ async fn the_signal_fires_when_the_time_is_up() {
     assert_eq!(*host.logs.lock().unwrap(), ["info: aborted"]);
     assert!(plugin.call(&event("session.idle", TOOL_CALL)).await.result.is_ok());
 }
+
+#[tokio::test]
+async fn many_plugins_share_a_process() {
+    let (sandbox, _host) = sandbox();
+    let plugins: Vec<_> = (0..60)
+        .map(|number| sandbox.plugin(handler(&format!("plugin-{number}"), "() => ({ reason: 'fine' })")))
+        .collect();
+    for plugin in &plugins {
+        assert_eq!(before(plugin).await.result.as_deref(), Ok(r#"{"value":{"reason":"fine"}}"#));
+    }
+    let stats = sandbox.stats().await;
+    assert_eq!((stats.processes.len(), stats.isolates), (1, 60));
+}

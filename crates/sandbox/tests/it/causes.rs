@@ -6,7 +6,7 @@ use mimir_shared_config::Limits;
 use serde_json::{Value, json};
 
 use crate::host::{TOOL_CALL, event, handler, image};
-use crate::recorder::{Bench, before_value, caused, value};
+use crate::recorder::{Bench, Recorder, before_value, caused, value};
 
 /// The value that `body`, the body of an async function, returns in a handler.
 async fn check(body: &str, expected: Value) {
@@ -273,4 +273,40 @@ async fn a_promise_of_one_event_is_answered_for_each() {
         assert_eq!(last.origin.unwrap().session_id.as_ref(), id);
     }
     assert!(plugin.call(&event("tool.execute.before", TOOL_CALL)).await.result.is_ok());
+}
+
+/// Listeners of a signal run when neither the event nor anything that it awaits is entered.
+#[tokio::test]
+async fn listeners_of_a_signal_act_for_their_event() {
+    let bench = Bench::new();
+    let plugin = bench.plugin(image(
+        "aborted",
+        "export default (ctx) => ({
+            on: { 'session.idle': (event) => {
+                if (event.sessionId !== 's1') return undefined;
+                ctx.signal.addEventListener('abort', () => ctx.fs.exists('a'));
+                return ctx.notify('never');
+            } },
+            dispose() { ctx.fs.exists('b') },
+        })",
+    ));
+    let idle = |id: &str| caused("session.idle", &json!({ "sessionId": id }).to_string(), &[], id);
+    let first = tokio::spawn({
+        let (plugin, call) = (plugin.clone(), idle("s1"));
+        async move { plugin.call(&call).await }
+    });
+    let exists = |path: &'static str| {
+        move |host: &Recorder| {
+            let calls = host.calls.lock().unwrap();
+            let found = calls.iter().find(|call| call.op == "fs.exists" && call.args.contains(path));
+            found.map(|call| call.origin.clone().map(|origin| origin.session_id.to_string()))
+        }
+    };
+    bench.host.wait_for("the first event", |host| (!host.calls.lock().unwrap().is_empty()).then_some(())).await;
+    plugin.call(&idle("s2")).await.result.unwrap();
+    first.abort();
+    assert_eq!(bench.host.wait_for("its end", exists("\"a\"")).await.as_deref(), Some("s1"));
+    plugin.call(&idle("s3")).await.result.unwrap();
+    plugin.dispose().await;
+    assert_eq!(bench.host.wait_for("dispose", exists("\"b\"")).await, None);
 }

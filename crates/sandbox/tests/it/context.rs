@@ -52,6 +52,12 @@ async fn files() {
             json!({ "path": "a", "encoding": "base64" }),
             json!(["Uint8Array", 104, 195, 169]),
         ),
+        (
+            "ctx.fs.readFile('a', { encoding: null }).then((bytes) => bytes.length)",
+            "fs.readFile",
+            json!({ "path": "a", "encoding": "base64" }),
+            json!(3),
+        ),
         ("ctx.fs.writeFile('a', 'hé')", "fs.writeFile", data("hé", "utf8"), Value::Null),
         ("ctx.fs.writeFile('a', '')", "fs.writeFile", data("", "utf8"), Value::Null),
         ("ctx.fs.writeFile('a', 'aMOp', { encoding: 'base64' })", "fs.writeFile", data("aMOp", "base64"), Value::Null),

@@ -49,25 +49,52 @@ async fn values_are_shown() {
         ("", ""),
         ("'a', 'b'", "a b"),
         ("'a\\nb'", "a\nb"),
-        ("1, 1.5, NaN, true, null, undefined", "1 1.5 NaN true null undefined"),
+        ("1, 1.5, NaN, -0, [-0], true, null, undefined", "1 1.5 NaN -0 [-0] true null undefined"),
         ("10n, Symbol('s')", "10n Symbol(s)"),
         ("function named() {}, () => {}, class Some {}", "[function named] [function anonymous] [function Some]"),
         ("{ a: 1, b: 'text', c: [1, 'b'], d: undefined }", "{a: 1, b: \"text\", c: [1, \"b\"], d: undefined}"),
         ("[], {}, Object.create(null)", "[] {} {}"),
+        ("new (class Point { x = 1 })(), new (class extends Map {})()", "Point {x: 1} Map(0) {}"),
+        (
+            "new Map([[1, { a: 1 }], ['k', [2]]]), new Set(['a', {}])",
+            "Map(2) {1 => {a: 1}, \"k\" => [2]} Set(2) {\"a\", {}}",
+        ),
+        ("new Date(0), new Date(NaN), /a\\/b/gi", "1970-01-01T00:00:00.000Z Invalid Date /a\\/b/gi"),
+        (
+            "new Uint8Array([1, 2]), new Float64Array(1), new ArrayBuffer(3)",
+            "Uint8Array(2) [1, 2] Float64Array(1) [0] ArrayBuffer {byteLength: 3}",
+        ),
+        ("Promise.resolve(1), new WeakMap(), new Headers({ a: 'b' })", "Promise {} WeakMap {} Headers {}"),
+        ("new URL('http://a/b'), new URLSearchParams('a=b')", "URL \"http://a/b\" URLSearchParams \"a=b\""),
+        (
+            "Object(1), Object('a'), Object(true), Object(1n)",
+            "[Number: 1] [String: \"a\"] [Boolean: true] [BigInt: 1n]",
+        ),
         ("{ a: { b: { c: { d: { e: 1 } } } } }", "{a: {b: {c: {d: {…}}}}}"),
         ("[[[[[1]]]]]", "[[[[[…]]]]]"),
         ("(() => { const a = { b: {} }; a.b.a = a; return a })()", "{b: {a: [circular]}}"),
         ("(() => { const a = []; a.push(a, a); return a })()", "[[circular], [circular]]"),
+        ("(() => { const a = new Map(); a.set(a, a); return a })()", "Map(1) {[circular] => [circular]}"),
         // The same thing twice is no circle.
         ("(() => { const a = { x: 1 }; return [a, a] })()", "[{x: 1}, {x: 1}]"),
-        ("{ get a() { throw new Error('no') } }", "[cannot be shown]"),
+        ("{ get a() { throw new Error('no') } }", "{a: [getter]}"),
         ("new Proxy({}, { ownKeys() { throw new Error('no') } })", "[cannot be shown]"),
         (
             "Proxy.revocable({}, {}).proxy, (() => { const r = Proxy.revocable({}, {}); r.revoke(); return r.proxy })()",
             "{} [cannot be shown]",
         ),
         ("Object.assign(new Error('e'), { stack: 'its stack' })", "its stack"),
+        ("Object.assign(new Error('e', { cause: 'why' }), { stack: 'its stack' })", "its stack\n  caused by \"why\""),
         ("Object.assign(new TypeError('e'), { stack: undefined })", "TypeError: e"),
+        (
+            "'%s is %d of %i, %f, %j, %o%%', 'a', 1.5, 2.5, 3.5, [1], { b: 1 }, 'more'",
+            "a is 1 of 2, 3.5, [1], {b: 1}% more",
+        ),
+        ("'%cred', 'color: red'", "red"),
+        ("'100%', 'done'", "100% done"),
+        ("'%s and %s', 'one'", "one and %s"),
+        ("'%s'", "%s"),
+        ("'%d %d', {}, Symbol('s')", "NaN NaN"),
     ] {
         check(&format!("console.log({values})"), &[&format!("info: {expected}")]).await;
     }
@@ -105,6 +132,23 @@ async fn long_things_are_cut() {
         assert!(line.ends_with('…'));
     }
     assert_eq!(lines.len(), 4);
+}
+
+/// A line of the log does not cost a plugin its time, however much hangs on what it shows.
+#[tokio::test]
+async fn large_things_are_shown_in_little_time() {
+    for make in [
+        "let a = 0; for (let i = 0; i < 8; i++) a = new Array(100).fill(a)",
+        "let a = {}; for (let i = 0; i < 8; i++) a = Object.fromEntries(new Array(100).fill(0).map((_, k) => [k, a]))",
+        "let a = 0; for (let i = 0; i < 8; i++) a = new Map(new Array(100).fill(0).map((_, k) => [k, a]))",
+        "const a = new Array(100).fill('x'.repeat(1e6))",
+    ] {
+        let bench = Bench::new();
+        let plugin = bench.plugin(handler("large", &format!("() => {{ {make}; console.log(a) }}")));
+        assert_eq!(before_value(&plugin).await, Ok(json!(null)), "{make}");
+        let line = bench.host.lines().remove(0);
+        assert!(line.contains('…') && line.len() < 100_000, "{make}: {} bytes", line.len());
+    }
 }
 
 #[tokio::test]
