@@ -4,7 +4,8 @@ use mimir_shared_config::{EventName, PluginId};
 
 use crate::{Failure, Outcome};
 
-/// Something that the user should know. `Display` is a sentence for people, in one line unless a message has more.
+/// Something that the user should know. `Display` is a sentence for people, in one line unless a message has more;
+/// [`Notice::message`] is the same for whoever shows the plugin's name, and what to do, by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// A plugin failed.
@@ -62,37 +63,60 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// The plugin that it is about, if it is about one.
+    pub fn plugin(&self) -> Option<&PluginId> {
+        match self {
+            Self::Failed { plugin, .. }
+            | Self::FailedAlone { plugin, .. }
+            | Self::Quarantined { plugin, .. }
+            | Self::NotObeyed { plugin, .. }
+            | Self::OrderIgnored { plugin, .. } => Some(plugin),
+            // It names whose state it is
+            Self::OrderCycle { .. } | Self::State { .. } => None,
+        }
+    }
+
+    /// What happened, without the name of [`Notice::plugin`].
+    pub fn message(&self) -> String {
+        match self {
+            Self::Failed { event, failure, outcome: Outcome::Failed, .. } => format!("failed in {event}: {failure}"),
+            Self::Failed { event, failure, outcome, .. } => {
+                format!("failed in {event}, which is {outcome} therefore: {failure}")
+            }
+            Self::FailedAlone { failure, .. } => format!("failed outside of any event: {failure}"),
+            Self::Quarantined { reason, .. } => format!("is in quarantine ({reason})"),
+            Self::NotObeyed { event, message, .. } => format!("in {event}: {message}"),
+            Self::OrderCycle { plugins } => {
+                let before: String = plugins.iter().map(|plugin| format!("`{plugin}` before ")).collect();
+                let first = plugins.first().map(|first| format!("`{first}`")).unwrap_or_default();
+                format!("`before` and `after` go round in a circle: {before}{first}")
+            }
+            Self::OrderIgnored { required, .. } => {
+                format!("cannot come before `{required}`, which the company requires")
+            }
+            Self::State { message, .. } => message.clone(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Quarantined { plugin, .. } => Some(format!("`mimir plugin enable {plugin}` puts it back to work")),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed { plugin, event, failure, outcome: Outcome::Failed } => {
-                write!(f, "plugin `{plugin}` failed in {event}: {failure}")
-            }
-            Self::Failed { plugin, event, failure, outcome } => {
-                write!(f, "plugin `{plugin}` failed in {event}, which is {outcome} therefore: {failure}")
-            }
-            Self::FailedAlone { plugin, failure } => {
-                write!(f, "plugin `{plugin}` failed outside of any event: {failure}")
-            }
-            Self::Quarantined { plugin, reason } => write!(
-                f,
-                "plugin `{plugin}` is in quarantine ({reason}); `mimir plugin enable {plugin}` puts it back to work"
-            ),
-            Self::NotObeyed { plugin, event, message } => write!(f, "plugin `{plugin}` in {event}: {message}"),
-            Self::OrderCycle { plugins } => {
-                f.write_str("`before` and `after` go round in a circle: ")?;
-                for plugin in plugins {
-                    write!(f, "`{plugin}` before ")?;
-                }
-                match plugins.first() {
-                    Some(first) => write!(f, "`{first}`"),
-                    None => Ok(()),
-                }
-            }
-            Self::OrderIgnored { plugin, required } => {
-                write!(f, "plugin `{plugin}` cannot come before `{required}`, which the company requires")
-            }
-            Self::State { message, .. } => f.write_str(message),
+        if let Some(plugin) = self.plugin() {
+            write!(f, "plugin `{plugin}` ")?;
+        }
+        f.write_str(&self.message())?;
+        match self.hint() {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
         }
     }
 }

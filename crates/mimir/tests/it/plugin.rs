@@ -195,7 +195,8 @@ fn a_quarantine_ends_by_enabling() {
     place.write("x.ndjson", line.repeat(4));
     // A replay leaves no traces
     let ran = place.run("replay @/x.ndjson --json").done();
-    assert!(ran.err.contains("is in quarantine"), "{}", ran.err);
+    let told = "✗ shaky: is in quarantine (3 failures in a row, the last: it threw: broken (at";
+    assert!(ran.err.contains(told), "{}", ran.err);
     assert_eq!(ran.json()[3]["answers"], json!([]), "not asked any more");
     assert_eq!(states(&place)["shaky"], "ready");
     // A live one does

@@ -23,7 +23,7 @@ export default async () => ({
     place.plugin("home/plugins/restless", "events: [session.idle]\n", module);
     place.write("x.ndjson", idle().repeat(3_000));
     let ran = place.run("replay @/x.ndjson --json --live").done();
-    let failed = "restless: plugin `restless` failed outside of any event: it took more than 100 ms of CPU time";
+    let failed = "restless: failed outside of any event: it took more than 100 ms of CPU time";
     let err = ran.err.replace("\n  ", " ");
     // The event that came in the middle of the third one was answered by a fourth isolate
     assert!((3..=4).contains(&err.matches(failed).count()), "{}", ran.err);

@@ -23,30 +23,30 @@ impl BusReporter {
 
 impl Reporter for BusReporter {
     fn notice(&self, notice: &Notice) {
-        let (level, kind, plugin, hint) = match notice {
+        let (level, kind) = match notice {
             Notice::Failed { plugin, event, failure, outcome } => {
                 trace::failed(plugin);
                 self.audit(|| {
                     let detail = json!({ "event": event, "failure": failure, "outcome": outcome });
                     AuditRecord::new(plugin.as_str(), "failure", detail)
                 });
-                (Level::Error, ReportKind::Failed, Some(plugin), None)
+                (Level::Error, ReportKind::Failed)
             }
             Notice::FailedAlone { plugin, failure } => {
                 self.audit(|| AuditRecord::new(plugin.as_str(), "failure", json!({ "failure": failure })));
-                (Level::Error, ReportKind::FailedAlone, Some(plugin), None)
+                (Level::Error, ReportKind::FailedAlone)
             }
             Notice::Quarantined { plugin, reason } => {
                 self.audit(|| AuditRecord::new(plugin.as_str(), "quarantine", json!({ "reason": reason })));
-                let hint = format!("mimir plugin enable {plugin}");
-                (Level::Error, ReportKind::Quarantined, Some(plugin), Some(hint))
+                (Level::Error, ReportKind::Quarantined)
             }
-            Notice::NotObeyed { plugin, .. } => (Level::Warning, ReportKind::NotObeyed, Some(plugin), None),
-            Notice::OrderCycle { .. } => (Level::Warning, ReportKind::Warning, None, None),
-            Notice::OrderIgnored { plugin, .. } => (Level::Warning, ReportKind::Warning, Some(plugin), None),
-            Notice::State { plugin, .. } => (Level::Warning, ReportKind::Warning, Some(plugin), None),
+            Notice::NotObeyed { .. } => (Level::Warning, ReportKind::NotObeyed),
+            Notice::OrderCycle { .. } | Notice::OrderIgnored { .. } | Notice::State { .. } => {
+                (Level::Warning, ReportKind::Warning)
+            }
         };
-        self.reports.push(Report { level, kind, plugin: plugin.cloned(), message: notice.to_string(), hint });
+        let (plugin, message, hint) = (notice.plugin().cloned(), notice.message(), notice.hint());
+        self.reports.push(Report { level, kind, plugin, message, hint });
     }
 
     fn emitted(&self, envelope: &Envelope, emission: &Emission) {
