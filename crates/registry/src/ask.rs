@@ -83,6 +83,9 @@ impl Desk {
                     outcome,
                 });
                 self.registry.record_failure(name, &failure).await;
+                if matches!(self.registry.standing(name), Standing::Held(_)) {
+                    subscribed.subscriber.retire();
+                }
                 (outcome, Some(failure.message), None)
             }
         };

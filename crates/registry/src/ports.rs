@@ -22,6 +22,10 @@ pub trait Subscriber: Send + Sync {
         true
     }
 
+    /// It is in quarantine from now on: what it holds should go, since no event will come before it is enabled again. Must
+    /// not block.
+    fn retire(&self) {}
+
     /// The user interrupted: whatever is in flight should be answered now. Must not block.
     fn interrupt(&self) {}
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use mimir_plugins::{
     EventName, Level, Outcome, PluginId, Plugins, PluginsBuilder, Reply, ReportKind, Subscription, subscriber_fn,
@@ -120,6 +121,35 @@ export default async (ctx: any) => ({
     );
     assert!(has(ReportKind::Warning, "plugin.yml lists `session.resumed`, and there is no handler for it"), "{seen:?}");
     assert!(seen.iter().all(|report| report.level != Level::Info), "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_is_in_quarantine_does_not_run() {
+    let place = Place::new();
+    let module = "\
+export default async () => {
+  setInterval(() => {}, 1);
+  return { on: { 'session.idle': () => { throw new Error('broken'); } } };
+};
+";
+    place.plugin("plugins/busy", "events: [session.idle]\n", module);
+    let plugins = builder(&place).build().await.unwrap();
+    let payload = json!({"timestamp": 1, "sessionId": "s", "reason": "waiting", "session": {"id": "s"}}).to_string();
+    for _ in 0..2 {
+        plugins.emit(EventName::SessionIdle, payload.clone()).await.unwrap();
+    }
+    assert_eq!(plugins.stats().await.isolates, 1);
+    plugins.emit(EventName::SessionIdle, payload.clone()).await.unwrap();
+    let start = Instant::now();
+    while plugins.stats().await.isolates > 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "its timers go on");
+    }
+    // It starts anew when it is put back to work
+    let busy = PluginId::new("busy").unwrap();
+    plugins.enable(&busy).await.unwrap();
+    let emission = plugins.emit(EventName::SessionIdle, payload).await.unwrap();
+    assert_eq!(emission.reason.as_deref().map(|reason| reason.starts_with("it threw: broken")), Some(true));
+    plugins.shutdown().await;
 }
 
 #[tokio::test]

@@ -74,6 +74,12 @@ impl Subscriber for SandboxedPlugin {
         Delivery { reply, elapsed, cpu, heap_peak }
     }
 
+    /// Its timers would go on without it ever being asked again.
+    fn retire(&self) {
+        let handle = self.handle.clone();
+        tokio::spawn(async move { handle.dispose().await });
+    }
+
     fn wants(&self, envelope: &Envelope) -> bool {
         let selectors = self.plugin.manifest.events.iter().filter(|selector| selector.name == envelope.name);
         let (mut wants_some, mut wants_all) = (false, false);

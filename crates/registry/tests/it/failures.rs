@@ -1,12 +1,13 @@
 //! What the failure of a subscriber does, to the event and to the subscriber.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use mimir_registry::{
-    Failure, FailureKind, InMemoryStates, PluginState, Registration, RegistryError, Reply, StateStore, Subscriber,
-    Subscription, subscriber_fn,
+    Delivery, Envelope, Failure, FailureKind, InMemoryStates, PluginState, Registration, RegistryError, Reply,
+    StateStore, Subscriber, Subscription, subscriber_fn,
 };
 use mimir_shared_config::{EventName, Failure as OnFailure};
 
@@ -109,6 +110,27 @@ async fn the_configuration_says_how_many_failures_quarantine() {
         setup.emit(event(BEFORE, "p")).await;
         let state = setup.registry.get(&id("a")).unwrap().state;
         assert_eq!(state, PluginState::Quarantined { reason: reason.to_owned() });
+    }
+}
+
+#[tokio::test]
+async fn who_is_put_into_quarantine_is_told_to_retire() {
+    #[derive(Default)]
+    struct Fails(AtomicUsize);
+    #[async_trait::async_trait]
+    impl Subscriber for Fails {
+        async fn deliver(&self, _: &Envelope) -> Delivery {
+            Delivery::unmeasured(Err(Failure::new(FailureKind::Threw, "it threw")))
+        }
+        fn retire(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (setup, fails) = (Setup::new(), Arc::new(Fails::default()));
+    setup.plugin("a", fails.clone()).await;
+    for (event_number, retired) in [(1, 0), (2, 0), (3, 1), (4, 1)] {
+        setup.emit(event(BEFORE, "p")).await;
+        assert_eq!(fails.0.load(Ordering::Relaxed), retired, "event {event_number}");
     }
 }
 
@@ -271,10 +293,10 @@ async fn an_interrupt_reaches_those_who_have_an_event_at_hand() {
     struct Waits(tokio::sync::Notify);
     #[async_trait::async_trait]
     impl Subscriber for Waits {
-        async fn deliver(&self, _: &mimir_registry::Envelope) -> mimir_registry::Delivery {
+        async fn deliver(&self, _: &Envelope) -> Delivery {
             self.0.notified().await;
             let failure = Failure::new(FailureKind::Interrupted, "interrupted");
-            mimir_registry::Delivery::unmeasured(Err(failure))
+            Delivery::unmeasured(Err(failure))
         }
         fn interrupt(&self) {
             self.0.notify_one();
