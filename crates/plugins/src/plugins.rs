@@ -41,6 +41,13 @@ pub(crate) struct System {
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
 }
 
+impl Drop for System {
+    fn drop(&mut self) {
+        // What plugins write raises events, so their host's side holds the bus, which holds the plugins.
+        self.bus.close();
+    }
+}
+
 /// What the bus must know of a payload.
 #[derive(Deserialize)]
 struct Addressed<'a> {

@@ -74,6 +74,11 @@ impl EventBus {
         self.remove(|subscribed| subscribed.subscription.name == *name)
     }
 
+    /// Ends all subscriptions, and lets go of the subscribers.
+    pub fn close(&self) {
+        self.remove(|_| true);
+    }
+
     /// Who would get `event`, in order.
     pub fn subscribers(&self, event: EventName) -> Vec<PluginId> {
         self.of(event).iter().map(|subscribed| subscribed.subscription.name.clone()).collect()

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mimir_plugins::{
-    EventName, Level, Outcome, PluginId, Plugins, PluginsBuilder, Reply, ReportKind, Subscription, subscriber_fn,
+    ApiError, EventName, Level, Message, Outcome, PluginId, Plugins, PluginsBuilder, Reply, ReportKind, SessionInfo,
+    SessionView, Subscription, subscriber_fn,
 };
 use serde_json::json;
 
@@ -150,6 +151,35 @@ export default async () => {
     let emission = plugins.emit(EventName::SessionIdle, payload).await.unwrap();
     assert_eq!(emission.reason.as_deref().map(|reason| reason.starts_with("it threw: broken")), Some(true));
     plugins.shutdown().await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_system_that_was_let_go() {
+    struct NoSessions;
+    #[async_trait::async_trait]
+    impl SessionView for NoSessions {
+        async fn session(&self, _: &str) -> Result<Option<SessionInfo>, ApiError> {
+            Ok(None)
+        }
+        async fn messages(&self, _: &str) -> Result<Option<Vec<Message>>, ApiError> {
+            Ok(None)
+        }
+    }
+    let place = Place::new();
+    let module = "export default async () => ({ on: { 'session.idle': () => {} } });\n";
+    place.plugin("plugins/idle", "events: [session.idle]\n", module);
+    let sessions = Arc::new(NoSessions);
+    let plugins = builder(&place).sessions(sessions.clone()).build().await.unwrap();
+    let payload = json!({"timestamp": 1, "sessionId": "s", "reason": "waiting", "session": {"id": "s"}}).to_string();
+    assert_eq!(plugins.emit(EventName::SessionIdle, payload).await.unwrap().outcome, Outcome::Passed);
+    assert!(Arc::strong_count(&sessions) > 1);
+    drop(plugins);
+    let start = Instant::now();
+    // Tasks that are under way let go of it when they get their turn
+    while Arc::strong_count(&sessions) > 1 {
+        assert!(start.elapsed() < Duration::from_secs(10), "something still holds the system");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
