@@ -3,6 +3,7 @@
 //! The prelude's files are joined in the order of their names inside one function, so that nothing of it is visible to
 //! plugins but what it puts on `globalThis`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -37,7 +38,36 @@ fn prelude_source(folder: &Path) -> String {
         source.push('\n');
     }
     source.push_str(&format!("return [{}, warmUp];\n}})()", flags::ENTRY_POINTS.join(", ")));
-    ascii(&source)
+    ascii(&inlined(&source))
+}
+
+/// The same program with the numbers of operations and kinds in the place of their names (`const OP_…`, `const KIND_…`).
+/// V8 keeps every name of the outermost function in a table of each isolate, which doubles when it is full.
+fn inlined(source: &str) -> String {
+    let number_of = |line: &str| {
+        let (name, rest) = line.strip_prefix("const ")?.split_once(" = ")?;
+        let (number, _) = rest.split_once(';')?;
+        let is_named_number =
+            (name.starts_with("OP_") || name.starts_with("KIND_")) && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_named_number.then(|| (name.to_owned(), number.to_owned()))
+    };
+    let numbers: HashMap<String, String> = source.lines().filter_map(number_of).collect();
+    assert!(!numbers.is_empty(), "the prelude names its operations");
+    let mut out = String::with_capacity(source.len());
+    for line in source.lines() {
+        // An empty line in its place, so that the others keep their numbers.
+        let mut rest = if number_of(line).is_some() { "" } else { line };
+        while let Some(start) = rest.find(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '$') {
+            let word = &rest[start..];
+            let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '$')).unwrap_or(word.len());
+            out.push_str(&rest[..start]);
+            out.push_str(numbers.get(&word[..end]).map_or(&word[..end], String::as_str));
+            rest = &word[end..];
+        }
+        out.push_str(rest);
+        out.push('\n');
+    }
+    out
 }
 
 /// The same program in ASCII, so that V8 needs one byte a character for it and takes it as an external string.

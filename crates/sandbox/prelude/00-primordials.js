@@ -11,10 +11,10 @@ let runtimeSetTimeout;
 let runtimeReportError;
 
 const {
-  AggregateError, Array, ArrayBuffer, BigInt, BigInt64Array, BigUint64Array, Boolean, DataView, Date, Error, EvalError,
+  Array, ArrayBuffer, BigInt, BigInt64Array, BigUint64Array, Boolean, DataView, Date, Error, EvalError,
   FinalizationRegistry, Float32Array, Float64Array, Function, Int16Array, Int32Array, Int8Array, JSON, Map,
   Math, Number, Object, Promise, Proxy, RangeError, ReferenceError, Reflect, RegExp, Set, String, Symbol, SyntaxError,
-  TypeError, URIError, Uint16Array, Uint32Array, Uint8Array, Uint8ClampedArray, WeakMap, WeakRef, WeakSet,
+  TypeError, URIError, Uint16Array, Uint32Array, Uint8Array, Uint8ClampedArray, WeakMap, WeakRef,
 } = globalThis;
 
 const uncurryThis = Function.prototype.bind.bind(Function.prototype.call);
@@ -22,16 +22,11 @@ const getterOf = (prototype, key) => uncurryThis(Object.getOwnPropertyDescriptor
 
 const ReflectApply = Reflect.apply;
 const ReflectConstruct = Reflect.construct;
-const ReflectDefineProperty = Reflect.defineProperty;
-const ReflectGet = Reflect.get;
 const ReflectHas = Reflect.has;
 const ReflectOwnKeys = Reflect.ownKeys;
 
-const ObjectAssign = Object.assign;
 const ObjectCreate = Object.create;
 const ObjectDefineProperty = Object.defineProperty;
-const ObjectDefineProperties = Object.defineProperties;
-const ObjectEntries = Object.entries;
 const ObjectFreeze = Object.freeze;
 const ObjectGetOwnPropertyDescriptor = Object.getOwnPropertyDescriptor;
 const ObjectGetPrototypeOf = Object.getPrototypeOf;
@@ -41,9 +36,7 @@ const ObjectKeys = Object.keys;
 const ObjectSetPrototypeOf = Object.setPrototypeOf;
 const ObjectPrototype = Object.prototype;
 const ObjectPrototypeToString = uncurryThis(Object.prototype.toString);
-const FunctionPrototype = Function.prototype;
 const FunctionPrototypeBind = uncurryThis(Function.prototype.bind);
-const FunctionPrototypeToString = uncurryThis(Function.prototype.toString);
 
 const ArrayIsArray = Array.isArray;
 const ArrayPrototypeConcat = uncurryThis(Array.prototype.concat);
@@ -58,7 +51,6 @@ const ArrayPrototypeShift = uncurryThis(Array.prototype.shift);
 const ArrayPrototypeSlice = uncurryThis(Array.prototype.slice);
 const ArrayPrototypeSort = uncurryThis(Array.prototype.sort);
 const ArrayPrototypeSplice = uncurryThis(Array.prototype.splice);
-const ArrayPrototypeUnshift = uncurryThis(Array.prototype.unshift);
 const ArrayIteratorPrototype = Object.getPrototypeOf([][Symbol.iterator]());
 const IteratorPrototype = Object.getPrototypeOf(ArrayIteratorPrototype);
 const AsyncIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype);
@@ -71,7 +63,6 @@ const StringPrototypeLastIndexOf = uncurryThis(String.prototype.lastIndexOf);
 const StringPrototypeReplaceAll = uncurryThis(String.prototype.replaceAll);
 const StringPrototypeSlice = uncurryThis(String.prototype.slice);
 const StringPrototypeSplit = uncurryThis(String.prototype.split);
-const StringPrototypeStartsWith = uncurryThis(String.prototype.startsWith);
 const StringPrototypeToLowerCase = uncurryThis(String.prototype.toLowerCase);
 const StringPrototypeToUpperCase = uncurryThis(String.prototype.toUpperCase);
 const StringPrototypeToWellFormed = uncurryThis(String.prototype.toWellFormed);
@@ -81,14 +72,11 @@ const RegExpPrototypeExec = uncurryThis(RegExp.prototype.exec);
 const RegExpPrototypeGetSource = getterOf(RegExp.prototype, 'source');
 const RegExpPrototypeGetFlags = getterOf(RegExp.prototype, 'flags');
 
-const NumberIsFinite = Number.isFinite;
-const NumberIsInteger = Number.isInteger;
 const NumberPrototypeToString = uncurryThis(Number.prototype.toString);
 const NumberPrototypeValueOf = uncurryThis(Number.prototype.valueOf);
 const StringPrototypeValueOf = uncurryThis(String.prototype.valueOf);
 const BooleanPrototypeValueOf = uncurryThis(Boolean.prototype.valueOf);
 const BigIntPrototypeValueOf = uncurryThis(BigInt.prototype.valueOf);
-const SymbolPrototypeValueOf = uncurryThis(Symbol.prototype.valueOf);
 const MathFloor = Math.floor;
 const MathMax = Math.max;
 const MathMin = Math.min;
@@ -106,9 +94,7 @@ const MapPrototypeGetSize = getterOf(Map.prototype, 'size');
 const MapPrototypeHas = uncurryThis(Map.prototype.has);
 const MapPrototypeSet = uncurryThis(Map.prototype.set);
 const SetPrototypeAdd = uncurryThis(Set.prototype.add);
-const SetPrototypeDelete = uncurryThis(Set.prototype.delete);
 const SetPrototypeForEach = uncurryThis(Set.prototype.forEach);
-const SetPrototypeHas = uncurryThis(Set.prototype.has);
 const SetPrototypeGetSize = getterOf(Set.prototype, 'size');
 const WeakMapPrototypeGet = uncurryThis(WeakMap.prototype.get);
 const WeakMapPrototypeSet = uncurryThis(WeakMap.prototype.set);
@@ -128,7 +114,6 @@ const DataViewPrototypeGetByteOffset = getterOf(DataView.prototype, 'byteOffset'
 const ArrayBufferIsView = ArrayBuffer.isView;
 const ArrayBufferPrototypeGetByteLength = getterOf(ArrayBuffer.prototype, 'byteLength');
 const ArrayBufferPrototypeGetDetached = getterOf(ArrayBuffer.prototype, 'detached');
-const ArrayBufferPrototypeSlice = uncurryThis(ArrayBuffer.prototype.slice);
 const ArrayBufferPrototypeTransferToFixedLength = uncurryThis(ArrayBuffer.prototype.transferToFixedLength);
 
 const PromisePrototypeThen = uncurryThis(Promise.prototype.then);
@@ -139,7 +124,6 @@ const PromiseWithResolvers = Promise.withResolvers.bind(Promise);
 const SymbolIterator = Symbol.iterator;
 const SymbolAsyncIterator = Symbol.asyncIterator;
 const SymbolToStringTag = Symbol.toStringTag;
-const SymbolHasInstance = Symbol.hasInstance;
 
 // V8 adds its newest features to a context only after the snapshot was read, so these can't be captured above. They are
 // at boot if the runtime calls this function there, at the first use otherwise.
