@@ -62,8 +62,11 @@ pub struct RecordedError {
     pub message: String,
 }
 
-/// The recorded calls that belong to the event being replayed. Calls that are alike are answered in the order in which
-/// they were recorded; the last of them goes on answering, since a plugin may ask more often than it once did.
+/// The recorded calls that belong to the event being replayed.
+///
+/// A recording says what matters about a call: an argument that it leaves out may be anything. Calls that are alike are
+/// answered in the order in which they were recorded; the last of them goes on answering, since a plugin may ask more
+/// often than it once did.
 #[derive(Debug, Default)]
 pub struct RecordedCalls {
     calls: Mutex<Vec<RecordedCall>>,
@@ -79,14 +82,25 @@ impl RecordedCalls {
 impl Recording for RecordedCalls {
     fn answer(&self, plugin: &PluginId, op: &str, args: &Value) -> Option<Result<Value, ApiError>> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_alike = |call: &RecordedCall| call.plugin == *plugin && call.op == op && call.args == *args;
-        let mut alike = calls.iter().enumerate().filter(|(_, call)| is_alike(call)).map(|(at, _)| at);
+        let is_meant = |call: &RecordedCall| call.plugin == *plugin && call.op == op && is_part_of(&call.args, args);
+        let mut alike = calls.iter().enumerate().filter(|(_, call)| is_meant(call)).map(|(at, _)| at);
         let (first, has_more) = (alike.next()?, alike.next().is_some());
         let call = if has_more { calls.remove(first) } else { calls[first].clone() };
         Some(match call.error {
             Some(error) => Err(ApiError::new(error.code, error.message)),
             None => Ok(call.result.unwrap_or_default()),
         })
+    }
+}
+
+/// Whether a call with `args` is one that was recorded with these.
+fn is_part_of(recorded: &Value, args: &Value) -> bool {
+    match (recorded, args) {
+        (Value::Null, _) => true,
+        (Value::Object(recorded), Value::Object(args)) => {
+            recorded.iter().all(|(key, value)| args.get(key) == Some(value))
+        }
+        (recorded, args) => recorded == args,
     }
 }
 
@@ -118,7 +132,8 @@ mod tests {
         assert_eq!(answers, [json!(1), json!(2), json!(2)]);
         let error = calls.answer(&q, "exec", &args).unwrap().unwrap_err();
         assert_eq!((error.code, error.message.as_str()), (ErrorCode::Io, "broken"));
-        assert_eq!(calls.answer(&p, "notify", &json!({"message": "x"})), Some(Ok(Value::Null)));
+        assert_eq!(calls.answer(&p, "notify", &json!({"message": "x", "level": "info"})), Some(Ok(Value::Null)));
+        assert_eq!(calls.answer(&p, "notify", &json!({"message": "y"})), None);
         calls.replace(Vec::new());
         assert_eq!(calls.answer(&p, "exec", &args), None);
     }

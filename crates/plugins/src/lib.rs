@@ -37,8 +37,8 @@ pub use adapters::plugin_store::Store;
 pub use builder::{PluginsBuilder, Prepared};
 pub use error::PluginsError;
 pub use mimir_api::{
-    ApiError, BuiltTool, DeclaredCommand, Effects, ErrorCode, RecordedCall, Recording, Registrations, SessionInfo,
-    SessionView,
+    ApiError, BuiltTool, DeclaredCommand, Effects, ErrorCode, RecordedCall, RecordedCalls, Recording, Registrations,
+    SessionInfo, SessionView,
 };
 pub use mimir_commands::{Problem, Severity};
 pub use mimir_hooks::Hooks;
