@@ -60,13 +60,18 @@ pub enum StoreError {
     Wrong(Box<Problem>),
     /// Anything else.
     Failed {
-        /// What failed.
+        /// What failed, and why.
         message: String,
         /// What to do.
         hint: Option<String>,
-        /// Why.
-        source: Option<Box<dyn Error + Send + Sync>>,
     },
+}
+
+impl StoreError {
+    /// Something that is no other kind of error. What caused it belongs into the message: [`with_causes`](crate::with_causes).
+    pub fn failed(message: impl Into<String>, hint: Option<String>) -> Self {
+        Self::Failed { message: message.into(), hint }
+    }
 }
 
 impl fmt::Display for StoreError {
@@ -80,14 +85,7 @@ impl fmt::Display for StoreError {
     }
 }
 
-impl Error for StoreError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Failed { source, .. } => source.as_deref().map(|source| source as _),
-            _ => None,
-        }
-    }
-}
+impl Error for StoreError {}
 
 /// Why a command failed.
 #[derive(Debug, ThisError)]

@@ -37,6 +37,6 @@ pub use ports::{Person, PluginStore};
 pub use problem::{Problem, Severity};
 pub use run::{Screen, run};
 pub use table::{Align, Cell, Column, Fit, Table, wrap};
-pub use text::{display_width, json_text, printable, printable_block};
+pub use text::{display_width, json_text, printable, printable_block, with_causes};
 pub use theme::Theme;
 pub use wording::{Ask, asks, short};

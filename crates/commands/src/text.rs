@@ -1,5 +1,7 @@
 //! Text that somebody else wrote, made safe to print.
 
+use std::error::Error;
+
 use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
@@ -47,6 +49,16 @@ pub(crate) fn printable_in_place(text: &str) -> String {
             },
         })
         .collect()
+}
+
+/// An error with everything that caused it, in one sentence.
+pub fn with_causes(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn is_joiner(c: char) -> bool {

@@ -130,7 +130,7 @@ fn is_common(field: &str) -> bool {
     matches!(field, "timestamp" | "sessionId")
 }
 
-fn mode(mode: Mode) -> &'static str {
+pub(crate) fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Sequential => "in turn",
         Mode::Parallel => "at once",

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use mimir_hooks::{ClosedEffect, EventEntry, Mode, OnThrow};
+use mimir_hooks::{ClosedEffect, EventEntry, OnThrow};
+
+use crate::events::mode;
 
 const HEAD: &str = "\
 # Events
@@ -66,13 +68,6 @@ fn section(page: &mut String, event: &EventEntry) {
         ClosedEffect::Nothing => "",
     };
     line(page, format_args!("{}{throw}{closed}", if event.answers.is_empty() { " " } else { "" }));
-}
-
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Sequential => "in turn",
-        Mode::Parallel => "at once",
-    }
 }
 
 /// Text within a table's cell.

@@ -183,7 +183,8 @@ impl PluginsBuilder {
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// If the configuration is wrong. What is wrong with a single plugin is reported, and the others load.
+    /// If the configuration is wrong, or a folder that was named for this run holds no plugin. What is wrong with a single
+    /// plugin is reported, and the others load.
     pub async fn build(self) -> Result<Plugins, PluginsError> {
         self.prepare()?.start().await
     }
@@ -193,7 +194,7 @@ impl Prepared {
     /// Finds and loads the plugins and subscribes them.
     ///
     /// # Errors
-    /// If what Mimir keeps about plugins can't be read.
+    /// If what Mimir keeps about plugins can't be read, or a folder that was named for this run holds none.
     pub async fn start(self) -> Result<Plugins, PluginsError> {
         start::start(self).await
     }

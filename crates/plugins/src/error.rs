@@ -64,7 +64,8 @@ impl PluginsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Configuration(error) => error.help().map(str::to_owned),
-            Self::Unreadable(_) => Some("check the file's permissions".to_owned()),
+            Self::Unreadable(PlatformError::NotUtf8 { .. }) => Some("save it as UTF-8".to_owned()),
+            Self::Unreadable(_) => Some("check what stands there and its permissions".to_owned()),
             Self::NoHome => Some("set HOME, or MIMIR_HOME to a folder of Mimir's own".to_owned()),
             Self::NoProject { .. } => Some("name a folder that exists".to_owned()),
             Self::Loader(error) => Some(error.hint()),

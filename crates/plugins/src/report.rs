@@ -3,6 +3,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use mimir_commands::with_causes;
 use mimir_loader::LoadError;
 use mimir_shared_config::PluginId;
 use mimir_shared_platform::Level;
@@ -55,10 +56,7 @@ impl Report {
 
     /// A plugin, or an entry that names one, is wrong.
     pub(crate) fn not_loaded(plugin: Option<&PluginId>, error: &LoadError) -> Self {
-        let message = match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
+        let message = with_causes(error);
         let message = if plugin.is_some() { format!("could not be loaded: {message}") } else { message };
         let (level, kind) = (Level::Error, ReportKind::NotLoaded);
         Self { level, kind, plugin: plugin.cloned(), message, hint: Some(error.hint()) }

@@ -125,6 +125,10 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
 async fn load(prepared: &Prepared, reports: &Reports) -> Result<Vec<Enabled>, PluginsError> {
     let Discovery { found, problems } = prepared.loader.discover().await.map_err(PluginsError::Loader)?;
     for problem in &problems {
+        // Whoever names a folder for this run alone wants its plugins, and not a run without them
+        if let LoadError::NoPluginHere { dir } = &**problem {
+            return Err(PluginsError::Loader(LoadError::NoPluginHere { dir: dir.clone() }));
+        }
         reports.push(Report::not_loaded(None, problem));
     }
     let mut loading = JoinSet::new();

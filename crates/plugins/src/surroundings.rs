@@ -49,8 +49,9 @@ impl Surroundings {
         };
         let start = match project {
             Some(project) => {
-                let no_project = |_| PluginsError::NoProject { path: project.to_owned() };
-                files.canonicalize(&current_dir.join(project)).map_err(no_project)?
+                let folder = files.canonicalize(&current_dir.join(project)).ok();
+                let is_folder = |path: &PathBuf| files.metadata(path).is_ok_and(|found| found.is_dir());
+                folder.filter(is_folder).ok_or_else(|| PluginsError::NoProject { path: project.to_owned() })?
             }
             None => current_dir.clone(),
         };

@@ -5,7 +5,6 @@ mod gist;
 mod json;
 mod notices;
 mod read;
-mod recorded;
 mod screen;
 mod session;
 mod source;
@@ -17,8 +16,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use mimir_commands::{CommandError, Exit, StoreError};
-use mimir_plugins::{Effects, EventName, Outcome, Plugins, PluginsError, Prepared, Traced};
+use mimir_commands::{CommandError, Exit, StoreError, with_causes};
+use mimir_plugins::{Effects, EventName, Outcome, Plugins, PluginsError, Prepared, RecordedCalls, Traced};
 
 use crate::cli::{FailOn, Global, Replay};
 use crate::finish;
@@ -26,7 +25,6 @@ use crate::runtime::runtime;
 use crate::terminal::Terminal;
 use notices::Notices;
 use read::{Found, ReadError, Step};
-use recorded::CallsOfEvent;
 use session::RecordedSessions;
 use source::{Progress, Source};
 use tally::Tally;
@@ -38,7 +36,7 @@ const INTERRUPTED: u8 = 130;
 struct Stage<'a> {
     replay: &'a Replay,
     plugins: Plugins,
-    calls: Arc<CallsOfEvent>,
+    calls: Arc<RecordedCalls>,
     sessions: Arc<RecordedSessions>,
     notices: Arc<Notices>,
     terminal: &'a mut Terminal,
@@ -57,7 +55,7 @@ pub(crate) fn main(replay: &Replay, global: &Global, terminal: &mut Terminal) ->
 
 fn run(replay: &Replay, global: &Global, terminal: &mut Terminal) -> Result<Tally, CommandError> {
     let source = Source::open(&replay.file)?;
-    let (calls, sessions) = (Arc::<CallsOfEvent>::default(), Arc::<RecordedSessions>::default());
+    let (calls, sessions) = (Arc::<RecordedCalls>::default(), Arc::<RecordedSessions>::default());
     let notices = Arc::new(Notices::new(terminal));
     let prepared = prepare(replay, global, &calls, &sessions, &notices)?;
     runtime()?.block_on(async {
@@ -77,7 +75,7 @@ fn run(replay: &Replay, global: &Global, terminal: &mut Terminal) -> Result<Tall
 fn prepare(
     replay: &Replay,
     global: &Global,
-    calls: &Arc<CallsOfEvent>,
+    calls: &Arc<RecordedCalls>,
     sessions: &Arc<RecordedSessions>,
     notices: &Arc<Notices>,
 ) -> Result<Prepared, PluginsError> {
@@ -111,7 +109,12 @@ impl Stage<'_> {
             };
             let Some(next) = next else { break };
             let step = match next {
-                None => return Ok(()),
+                None => {
+                    if number == 0 {
+                        self.notices.empty();
+                    }
+                    return Ok(());
+                }
                 Some(Ok(Found::Step(step))) => step,
                 Some(Ok(Found::Torn { line })) => {
                     self.notices.torn(line);
@@ -130,10 +133,10 @@ impl Stage<'_> {
             let played = tokio::select! {
                 biased;
                 _ = &mut interrupt => None,
-                traced = emit(&self.plugins, &self.calls, &self.sessions, event, &step) => Some(traced?),
+                traced = self.emit(event, &step) => Some(traced?),
             };
-            let Some((payload, traced)) = played else { break };
-            self.show(number, event, &payload, &traced)?;
+            let Some(traced) = played else { break };
+            self.show(number, event, step.payload.get(), &traced)?;
             self.progress.at(step.offset);
             // Whoever watches wants to see it now; a file wants large writes
             if is_caught_up || self.terminal.is_watched {
@@ -143,6 +146,13 @@ impl Stage<'_> {
         }
         self.interrupted();
         Ok(())
+    }
+
+    async fn emit(&self, event: EventName, step: &Step) -> Result<Traced, PluginsError> {
+        let payload: Arc<str> = step.payload.get().into();
+        self.calls.replace(step.calls.clone());
+        self.sessions.follow(event, &payload);
+        self.plugins.emit_traced(event, payload).await
     }
 
     fn show(&mut self, number: u64, event: EventName, payload: &str, traced: &Traced) -> io::Result<()> {
@@ -187,20 +197,6 @@ impl Stage<'_> {
     }
 }
 
-async fn emit(
-    plugins: &Plugins,
-    calls: &CallsOfEvent,
-    sessions: &RecordedSessions,
-    event: EventName,
-    step: &Step,
-) -> Result<(Arc<str>, Traced), PluginsError> {
-    let payload: Arc<str> = step.payload.get().into();
-    calls.replace(step.calls.clone());
-    sessions.follow(event, &payload);
-    let traced = plugins.emit_traced(event, Arc::clone(&payload)).await?;
-    Ok((payload, traced))
-}
-
 fn is_failure(tally: &Tally, fail_on: &[FailOn]) -> bool {
     let failures: u64 = tally.parts.values().map(|part| part.failures).sum();
     let came_to = |outcome: Outcome| tally.outcomes.each().iter().any(|(each, count)| *each == outcome && *count > 0);
@@ -220,8 +216,5 @@ fn unreadable(file: &Path, error: &ReadError) -> CommandError {
             "a recording has one JSON object a line: {\"event\": \"…\", \"payload\": {…}}"
         }
     };
-    let source = std::error::Error::source(error).map(ToString::to_string);
-    let source = source.map(|source| format!(": {source}")).unwrap_or_default();
-    let message = format!("{}: {error}{source}", file.display());
-    StoreError::Failed { message, hint: Some(hint.to_owned()), source: None }.into()
+    StoreError::failed(format!("{}: {}", file.display(), with_causes(error)), Some(hint.to_owned())).into()
 }

@@ -73,6 +73,11 @@ impl Notices {
         self.warn(format!("line {line} is cut off and was left out: the recording ends in the middle of it"));
     }
 
+    /// There was nothing to replay.
+    pub(crate) fn empty(&self) {
+        self.warn("the recording holds no event".to_owned());
+    }
+
     /// An event that this version does not know. Said once for each name, and counted at the end.
     pub(crate) fn unknown(&self, line: u64, event: &str) {
         let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);

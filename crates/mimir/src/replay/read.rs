@@ -93,7 +93,6 @@ impl<R: BufRead> Reader<R> {
         }
         self.line += 1;
         self.offset += count as u64;
-        let is_ended = bytes.ends_with(b"\n");
         // Editors of another platform put a mark at the start of a file.
         let text = if self.line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
         let text = text.trim_ascii();
@@ -104,8 +103,7 @@ impl<R: BufRead> Reader<R> {
             Ok(line) => self.accept(line, text),
             Err(error) => {
                 // A line that ends within a value was cut off if nothing follows it, with or without a line end.
-                let is_last = !is_ended || self.lines.fill_buf()?.is_empty();
-                if is_last && (!is_ended || error.is_eof()) {
+                if error.is_eof() && self.lines.fill_buf()?.is_empty() {
                     self.torn = Some(self.line);
                     return Ok(None);
                 }
@@ -206,6 +204,8 @@ mod tests {
         check(&format!("{a}\n{call}\n{call}\n{a}\n"), &[r#"1 a {"x":1} ["exec", "exec"]"#, r#"4 a {"x":1} []"#]);
         check(&format!("{a}\n{{\"event\":\"b\",\"payl"), &[r#"1 a {"x":1} []"#, "torn 2"]);
         check(&format!("{a}\n{{\"event\":\"b\",\"payl\n"), &[r#"1 a {"x":1} []"#, "torn 2"]);
+        check("\u{7f}ELF", &["line 1 of the recording is not JSON: expected value (column 1)"]);
+        check(&format!("{a}\r{a}\r"), &["line 1 of the recording is not JSON: trailing characters (column 33)"]);
         check(
             &format!("{{\"event\n{a}\n"),
             &["line 1 of the recording is not JSON: EOF while parsing a string (column 7)"],

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mimir_commands::{CommandError, Problem, Severity, StoreError};
+use mimir_commands::{CommandError, Problem, Severity, StoreError, with_causes};
 use mimir_loader::LoadError;
 use mimir_shared_config::{ConfigError, InvalidFile};
 use mimir_shared_platform::FileSystem;
@@ -34,17 +34,9 @@ pub(crate) fn problem(
 pub(crate) fn problems_of(files: &dyn FileSystem, dir: &Path, error: &LoadError) -> Vec<Problem> {
     let found = error.problems();
     if found.is_empty() {
-        return vec![Problem::new(Severity::Error, dir, with_source(error)).with_hint(Some(error.hint()))];
+        return vec![Problem::new(Severity::Error, dir, with_causes(error)).with_hint(Some(error.hint()))];
     }
     found.iter().map(|found| problem(files, dir, Severity::Error, found)).collect()
-}
-
-/// An error and what the system said about it.
-pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }
 
 fn problems_in(file: &InvalidFile) -> impl Iterator<Item = Problem> {
@@ -64,12 +56,11 @@ pub(crate) fn configuration(error: &ConfigError) -> StoreError {
     }
     drop(problems);
     let hint = error.help().map(str::to_owned);
-    StoreError::Failed { message: error.to_string(), hint, source: None }
+    StoreError::failed(with_causes(error), hint)
 }
 
 pub(crate) fn load_error(error: &LoadError) -> StoreError {
-    let hint = Some(error.hint());
-    StoreError::Failed { message: with_source(error), hint, source: None }
+    StoreError::failed(with_causes(error), Some(error.hint()))
 }
 
 impl From<PluginsError> for StoreError {
@@ -77,7 +68,7 @@ impl From<PluginsError> for StoreError {
         match error {
             PluginsError::Configuration(error) => configuration(&error),
             PluginsError::Loader(error) => load_error(&error),
-            other => Self::Failed { message: with_source(&other), hint: other.hint(), source: None },
+            other => Self::failed(with_causes(&other), other.hint()),
         }
     }
 }

@@ -214,11 +214,8 @@ impl PluginStore for Store {
         let found = self.find(&shown.id).await?;
         let LoadedPlugin { identity, manifest, .. } = self.load(&found).await?;
         if identity.hash.as_str() != shown.hash {
-            return Err(StoreError::Failed {
-                message: format!("`{}` has changed while you read what it asks for", shown.id),
-                hint: Some(format!("look again: `mimir plugin grant {}`", shown.id)),
-                source: None,
-            });
+            let message = format!("`{}` has changed while you read what it asks for", shown.id);
+            return Err(StoreError::failed(message, Some(format!("look again: `mimir plugin grant {}`", shown.id))));
         }
         self.loader.grants().grant(&identity, &manifest).map_err(|error| load_error(&error))?;
         Ok(())

@@ -9,7 +9,6 @@ use mimir_commands::{
 use mimir_shared_config::PluginId;
 
 use super::Store;
-use crate::adapters::problems::with_source;
 use crate::{PluginsError, Report, ReportKind};
 
 impl Store {
@@ -17,11 +16,8 @@ impl Store {
     /// effect is refused, and nothing is kept.
     pub(super) async fn start(&self, id: &PluginId, info: &mut PluginInfo) -> Result<(), StoreError> {
         if !matches!(info.summary.state, PluginState::Ready | PluginState::Quarantined) {
-            return Err(StoreError::Failed {
-                message: format!("`{id}` can't be started: {}", info.summary.why),
-                hint: info.summary.hint.clone(),
-                source: None,
-            });
+            let message = format!("`{id}` can't be started: {}", info.summary.why);
+            return Err(StoreError::failed(message, info.summary.hint.clone()));
         }
         let settings = self.settings.clone().leaves_no_traces(true);
         let plugins = settings.effects(Effects::Recorded(Arc::<RecordedCalls>::default())).build().await?;
@@ -30,7 +26,7 @@ impl Store {
         };
         match plugins.registrations(id).await {
             Ok(registrations) => info.registered = Some(registered(registrations)),
-            Err(error @ PluginsError::NotStarted { .. }) => problem(Severity::Error, with_source(&error), None),
+            Err(error @ PluginsError::NotStarted { .. }) => problem(Severity::Error, error.to_string(), None),
             Err(other) => return Err(other.into()),
         }
         let is_about_it = |report: &Report| report.kind == ReportKind::Warning && report.plugin.as_ref() == Some(id);

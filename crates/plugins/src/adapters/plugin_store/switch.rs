@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use mimir_commands::{StoreError, Switched};
+use mimir_commands::{StoreError, Switched, with_causes};
 use mimir_loader::{BundlerProcess, Found, GrantState, Place, PluginLoader};
 use mimir_shared_config::{ConfigError, Decision, PluginEntry, PluginList, add_plugin, remove_plugin};
+use mimir_shared_platform::PlatformError;
 
 use super::{MANIFEST, Store};
-use crate::adapters::problems::{configuration, load_error, with_source};
+use crate::adapters::problems::{configuration, load_error};
 
 impl Store {
     pub(super) async fn enable(&self, name: &str, global: bool) -> Result<Switched, StoreError> {
@@ -87,7 +88,7 @@ impl Store {
                         notes.push("it runs once this repository is trusted: mimir plugin trust".to_owned());
                     }
                 },
-                Err(error) => notes.push(format!("it can't be loaded: {}", with_source(&error))),
+                Err(error) => notes.push(format!("it can't be loaded: {}", with_causes(&error))),
             },
             _ => {}
         }
@@ -132,10 +133,11 @@ impl Store {
         file: &Path,
         change: impl FnOnce(&str, &str) -> Result<String, ConfigError>,
     ) -> Result<bool, StoreError> {
-        let failed = |error: mimir_shared_platform::PlatformError| StoreError::Failed {
-            message: with_source(&error),
-            hint: Some("check the file's permissions".to_owned()),
-            source: None,
+        let failed = |error: PlatformError| {
+            StoreError::failed(
+                with_causes(&error),
+                Some("check the folder's permissions and the free space".to_owned()),
+            )
         };
         let text = match self.files.read_to_string(file) {
             Ok(text) => text,

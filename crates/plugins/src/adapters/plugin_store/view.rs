@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use mimir_commands::{GrantState as Granted, PluginInfo, PluginState, PluginSummary, Severity, Source};
+use mimir_commands::{GrantState as Granted, PluginInfo, PluginState, PluginSummary, Severity, Source, with_causes};
 use mimir_loader::{GrantState, Place};
 use mimir_shared_config::{Capabilities, Decision, Failure, LimitSettings, Limits, Origin, effective};
 
 use super::{Examined, Store};
-use crate::adapters::problems::{problem, problems_of, with_source};
+use crate::adapters::problems::{problem, problems_of};
 
 /// A state, why, and what to do.
 struct Standing {
@@ -104,7 +104,7 @@ impl Store {
         };
         let plugin = match loaded {
             Some(Ok(plugin)) => plugin,
-            Some(Err(error)) => return off(PluginState::Broken, with_source(error), Some(error.hint())),
+            Some(Err(error)) => return off(PluginState::Broken, with_causes(error), Some(error.hint())),
             None => return off(PluginState::Ready, why, None),
         };
         match &plugin.grant {
