@@ -147,13 +147,13 @@ async fn load(prepared: &Prepared, reports: &Reports) -> Result<Vec<Enabled>, Pl
 impl Starting<'_> {
     /// Lets a plugin run, or says why not.
     async fn add(&mut self, found: &Found, plugin: Arc<LoadedPlugin>) -> Result<(), PluginsError> {
+        if matches!(plugin.grant, GrantState::RepositoryUntrusted { .. }) {
+            self.untrusted.push(plugin.id.clone());
+            return Ok(());
+        }
         let grant = match self.grant(&plugin) {
             Ok(grant) => grant,
-            Err(None) => {
-                self.untrusted.push(plugin.id.clone());
-                return Ok(());
-            }
-            Err(Some(report)) => {
+            Err(report) => {
                 let reason = report.message.clone();
                 self.reports.push(report);
                 // Whoever was granted something guards something: it does not stop doing so by asking for more.
@@ -190,8 +190,8 @@ impl Starting<'_> {
         Ok(())
     }
 
-    /// What the plugin was granted, or why it does not run; nothing if that is said of all plugins of the repository.
-    fn grant(&self, plugin: &LoadedPlugin) -> Result<Grant, Option<Report>> {
+    /// What the plugin was granted, or why it does not run.
+    fn grant(&self, plugin: &LoadedPlugin) -> Result<Grant, Report> {
         let id = &plugin.id;
         match &plugin.grant {
             GrantState::Granted { grant, .. } => Ok(grant.clone()),
@@ -199,12 +199,11 @@ impl Starting<'_> {
                 let now = SystemClock.now_ms();
                 Ok(Grant::of_everything(plugin.identity.clone(), &plugin.manifest, now, GrantMode::Run))
             }
-            state @ GrantState::NeedsGrant { .. } => {
+            state => {
                 let message = format!("does not run, since {}", state.reason().unwrap_or_default());
                 let hint = format!("`mimir plugin grant {id}`, or `--yes` for this run alone");
-                Err(Some(Report::off(id, message, hint)))
+                Err(Report::off(id, message, hint))
             }
-            GrantState::RepositoryUntrusted { .. } => Err(None),
         }
     }
 

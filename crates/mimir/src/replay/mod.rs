@@ -102,12 +102,7 @@ impl Stage<'_> {
         let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
         let mut number = 0;
         loop {
-            let next = tokio::select! {
-                biased;
-                _ = &mut interrupt => None,
-                next = found.recv() => Some(next),
-            };
-            let Some(next) = next else { break };
+            let Some(next) = unless(&mut interrupt, found.recv()).await else { break };
             let step = match next {
                 None => {
                     if number == 0 {
@@ -130,13 +125,8 @@ impl Stage<'_> {
             };
             let is_caught_up = found.is_empty();
             self.notices.hold();
-            let played = tokio::select! {
-                biased;
-                _ = &mut interrupt => None,
-                traced = self.emit(event, &step) => Some(traced?),
-            };
-            let Some(traced) = played else { break };
-            self.show(number, event, step.payload.get(), &traced)?;
+            let Some(traced) = unless(&mut interrupt, self.emit(event, &step)).await else { break };
+            self.show(number, event, step.payload.get(), &traced?)?;
             self.progress.at(step.offset);
             // Whoever watches wants to see it now; a file wants large writes
             if is_caught_up || self.terminal.is_watched {
@@ -144,7 +134,8 @@ impl Stage<'_> {
             }
             self.notices.release(if self.replay.json { 0 } else { screen::INDENT });
         }
-        self.interrupted();
+        self.tally.is_interrupted = true;
+        self.plugins.interrupt();
         Ok(())
     }
 
@@ -163,11 +154,6 @@ impl Stage<'_> {
         } else {
             screen::event(out, self.terminal.width, number, event, payload, traced)
         }
-    }
-
-    fn interrupted(&mut self) {
-        self.tally.is_interrupted = true;
-        self.plugins.interrupt();
     }
 
     /// Ends the plugins and prints what it came to. A second interruption does not wait for them.
@@ -194,6 +180,15 @@ impl Stage<'_> {
             screen::summary(out, self.terminal.width, &self.tally)?;
         }
         Ok(self.terminal.out.flush()?)
+    }
+}
+
+/// Does some work unless the user interrupts it.
+async fn unless<T>(interrupt: impl Future, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        _ = interrupt => None,
+        done = work => Some(done),
     }
 }
 

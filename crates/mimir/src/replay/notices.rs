@@ -1,7 +1,7 @@
 //! What is said on standard error during a replay.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anstyle::Style;
 use mimir_commands::{Theme, printable, printable_block, wrap};
@@ -15,30 +15,34 @@ pub(crate) struct Notices {
     stream: ErrorStream,
     width: usize,
     progress: OnceLock<Progress>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
     /// What was said during the event at hand; `None` while there is none.
-    held: Mutex<Option<Vec<Said>>>,
-    unknown: Mutex<BTreeMap<String, u64>>,
+    held: Option<Vec<Said>>,
+    /// Events that this version does not know, and how often each came.
+    unknown: BTreeMap<String, u64>,
 }
 
 impl Notices {
     pub(crate) fn new(terminal: &Terminal) -> Self {
-        Self {
-            stream: terminal.errors,
-            width: terminal.width,
-            progress: OnceLock::new(),
-            held: Mutex::default(),
-            unknown: Mutex::default(),
-        }
+        Self { stream: terminal.errors, width: terminal.width, progress: OnceLock::new(), state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps what is said from now on until [`Notices::release`].
     pub(crate) fn hold(&self) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+        self.state().held.get_or_insert_default();
     }
 
     /// Says what was kept, this far from the left.
     pub(crate) fn release(&self, indent: usize) {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = self.state().held.take();
         for said in held.into_iter().flatten() {
             self.print(&said, indent);
         }
@@ -50,11 +54,11 @@ impl Notices {
     }
 
     fn say(&self, said: Said) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.as_mut() {
+        let mut state = self.state();
+        match &mut state.held {
             Some(held) => held.push(said),
             None => {
-                drop(held);
+                drop(state);
                 self.print(&said, 0);
             }
         }
@@ -80,18 +84,20 @@ impl Notices {
 
     /// An event that this version does not know. Said once for each name, and counted at the end.
     pub(crate) fn unknown(&self, line: u64, event: &str) {
-        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = unknown.entry(event.to_owned()).or_default();
-        *count += 1;
-        if *count == 1 {
-            drop(unknown);
+        let count = {
+            let mut state = self.state();
+            let count = state.unknown.entry(event.to_owned()).or_default();
+            *count += 1;
+            *count
+        };
+        if count == 1 {
             self.warn(format!("line {line}: there is no event `{event}`; it was left out"));
         }
     }
 
     /// Counts what was said once and happened more often.
     pub(crate) fn summary(&self) {
-        let unknown = std::mem::take(&mut *self.unknown.lock().unwrap_or_else(PoisonError::into_inner));
+        let unknown = std::mem::take(&mut self.state().unknown);
         for (event, count) in unknown.into_iter().filter(|(_, count)| *count > 1) {
             self.warn(format!("`{event}` was left out {count} times"));
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mimir_commands::{StoreError, Switched, with_causes};
-use mimir_loader::{BundlerProcess, Found, GrantState, Place, PluginLoader};
+use mimir_loader::{Found, GrantState, Place};
 use mimir_shared_config::{ConfigError, Decision, PluginEntry, PluginList, add_plugin, remove_plugin};
 use mimir_shared_platform::PlatformError;
 
@@ -157,11 +157,6 @@ impl Store {
 
     /// The same store after a change of the configuration.
     fn reread(&self) -> Result<Self, StoreError> {
-        let config = self.surroundings.configuration(self.files.as_ref())?;
-        let (places, version) = (self.surroundings.places.clone(), env!("CARGO_PKG_VERSION"));
-        let bundler = self.settings.helper.as_ref().map_or_else(BundlerProcess::current_exe, BundlerProcess::at);
-        let loader = PluginLoader::with_bundler(places, config.clone(), version, Box::new(bundler));
-        let (surroundings, files) = (self.surroundings.clone(), self.files.clone());
-        Ok(Self { surroundings, config, loader, files, settings: self.settings.clone() })
+        Ok(self.settings.clone().store()?)
     }
 }
