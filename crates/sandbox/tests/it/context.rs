@@ -191,7 +191,7 @@ async fn refusals_are_errors_with_codes() {
 /// What needs no host.
 #[tokio::test]
 async fn what_a_plugin_knows_by_itself() {
-    const CONTEXT: &str = r#"{"plugin":{"name":"context","version":"1.2.3"},"project":{"root":"/work/p","worktree":"/work"},
+    const CONTEXT: &str = r#"{"plugin":{"name":"context","version":"1.2.3"},"project":{"root":"/code/p","worktree":"/code"},
         "config":{"options":{"list":[{"a":1}]}},"env":{"HOME":"/home/u"}}"#;
     let refused = |expression: &str| {
         format!("(() => {{ try {{ {expression}; return 'allowed' }} catch (error) {{ return error.name }} }})()")
@@ -217,7 +217,7 @@ async fn what_a_plugin_knows_by_itself() {
     .collect();
     let known = [
         ("ctx.plugin", json!({ "name": "context", "version": "1.2.3" })),
-        ("ctx.project", json!({ "root": "/work/p", "worktree": "/work" })),
+        ("ctx.project", json!({ "root": "/code/p", "worktree": "/code" })),
         ("ctx.config", json!({ "options": { "list": [{ "a": 1 }] } })),
         ("ctx.config === ctx.config", json!(true)),
         ("process.env.HOME", json!("/home/u")),
@@ -226,10 +226,10 @@ async fn what_a_plugin_knows_by_itself() {
         ("ctx.restarted", json!(false)),
         ("ctx.signal instanceof AbortSignal && !ctx.signal.aborted && ctx.signal === ctx.signal", json!(true)),
         ("ctx.fs.join('a', '..', 'b')", json!("b")),
-        ("ctx.fs.resolve('src', '../x')", json!("/work/p/x")),
-        ("ctx.fs.relative('/work/p/a', '/work/p/b/c')", json!("../b/c")),
+        ("ctx.fs.resolve('src', '../x')", json!("/code/p/x")),
+        ("ctx.fs.relative('/code/p/a', '/code/p/b/c')", json!("../b/c")),
         ("[ctx.fs.dirname('a/b.c'), ctx.fs.basename('a/b.c', '.c'), ctx.fs.extname('a/b.c')]", json!(["a", "b", ".c"])),
-        ("path.resolve('x')", json!("/work/p/x")),
+        ("path.resolve('x')", json!("/code/p/x")),
     ];
     for (expression, expected) in known.into_iter().map(|(it, expected)| (it.to_owned(), expected)).chain(frozen) {
         let bench = Bench::new();

@@ -85,17 +85,17 @@ mod tests {
     #[test]
     fn finds_what_is_beneath() {
         let check = |path: &str, expected: Option<&str>| {
-            assert_eq!(beneath(Path::new("/work/project"), Path::new(path)), expected.map(PathBuf::from), "{path}");
+            assert_eq!(beneath(Path::new("/code/project"), Path::new(path)), expected.map(PathBuf::from), "{path}");
         };
         check("src/main.rs", Some("src/main.rs"));
         check("./src/../README.md", Some("README.md"));
-        check("/work/project/a", Some("a"));
-        check("/work/project", Some(""));
+        check("/code/project/a", Some("a"));
+        check("/code/project", Some(""));
         check(".", Some(""));
         check("..", None);
         check("../project/a", Some("a"));
         check("../other/a", None);
-        check("/work/project2/a", None);
+        check("/code/project2/a", None);
         check("/etc/passwd", None);
         check("a/../../../etc/passwd", None);
         check("a\0b", None);

@@ -17,7 +17,7 @@ fn try_load(said: &Said) -> Result<Config, ConfigError> {
     let file = |path: &str, text: &str| (!text.is_empty()).then(|| ConfigText::new(path, text));
     Config::load(&ConfigSources {
         user: file("/home/u/.mimir/config.yml", said.user),
-        project: file("/work/p/.mimir/config.yml", said.project),
+        project: file("/code/p/.mimir/config.yml", said.project),
         project_trusted: !said.untrusted,
         environment: said.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         flags: said
@@ -26,7 +26,7 @@ fn try_load(said: &Said) -> Result<Config, ConfigError> {
             .map(|(key, value)| ((*key).to_owned(), serde_json::from_str(value).unwrap()))
             .collect(),
         policy: file("/etc/mimir/policy.yml", said.policy),
-        current_dir: "/work/p/sub".into(),
+        current_dir: "/code/p/sub".into(),
     })
 }
 
@@ -63,9 +63,9 @@ fn lists_add_up_and_remember_where_they_come_from() {
             "/home/u/.mimir/mine from /home/u/.mimir/config.yml:3",
             "@u/a from /home/u/.mimir/config.yml:4",
             "~/b from /home/u/.mimir/config.yml:5",
-            "/work/p/tools/x from /work/p/.mimir/config.yml:3",
-            "@p/y@^1.2 from /work/p/.mimir/config.yml:4",
-            "/work/p/sub/here from MIMIR_PLUGINS_ENABLED",
+            "/code/p/tools/x from /code/p/.mimir/config.yml:3",
+            "@p/y@^1.2 from /code/p/.mimir/config.yml:4",
+            "/code/p/sub/here from MIMIR_PLUGINS_ENABLED",
             "@e/z from MIMIR_PLUGINS_ENABLED",
             "f from command line",
             "g from command line",
@@ -130,7 +130,7 @@ fn an_untrusted_repository_is_left_out_with_a_notice() {
     insta::assert_snapshot!(config.notices.join("\n"));
     let config = load(&Said { project, ..Said::default() });
     assert_eq!((config.plugins.enabled.len(), config.hooks.pre_compact.len(), config.teams.required.len()), (1, 1, 1));
-    assert_eq!(config.hooks.pre_compact[0].origin.to_string(), "/work/p/.mimir/config.yml:2");
+    assert_eq!(config.hooks.pre_compact[0].origin.to_string(), "/code/p/.mimir/config.yml:2");
 }
 
 #[test]

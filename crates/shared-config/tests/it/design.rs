@@ -44,13 +44,13 @@ fn the_manifest_loads() {
 fn the_configuration_loads() {
     // The ellipses stand for what people put there
     let text = CONFIG.replace("[...]", "[]").replace("{…}", "{}");
-    let project = Some(ConfigText::new("/work/project/.mimir/config.yml", text));
+    let project = Some(ConfigText::new("/code/project/.mimir/config.yml", text));
     let config = Config::load(&ConfigSources { project, project_trusted: true, ..ConfigSources::default() }).unwrap();
     let specs = config.plugins.enabled.iter().map(|entry| entry.spec.to_string()).collect::<Vec<_>>();
-    assert_eq!(specs, ["/work/project/.mimir/plugins/my-local-plugin", "mimir-plugin-formatter", "@user/mimir-custom"]);
+    assert_eq!(specs, ["/code/project/.mimir/plugins/my-local-plugin", "mimir-plugin-formatter", "@user/mimir-custom"]);
     assert!(matches!(&config.plugins.enabled[2].spec, PluginSpec::Package { version: None, .. }));
     assert_eq!(config.plugins.enabled[2].origin.layer, Layer::Project);
-    assert_eq!(config.plugins.enabled[2].origin.to_string(), "/work/project/.mimir/config.yml:2");
+    assert_eq!(config.plugins.enabled[2].origin.to_string(), "/code/project/.mimir/config.yml:2");
     assert_eq!(config.plugins.disabled[0].origin.line, Some(3));
     assert_eq!(config.plugins.isolation, Isolation::Process);
     assert_eq!(config.hooks.pre_compact[0].entry.command, "./cleanup.sh");

@@ -164,7 +164,7 @@ proptest! {
     /// The rule that everything rests on: nothing is let through that any of the three would not let through.
     #[test]
     fn nothing_is_wider_than_any(a in any_capabilities(), b in any_capabilities(), c in any_capabilities(), access in any_access()) {
-        let root = Path::new("/work/project");
+        let root = Path::new("/code/project");
         let both = effective(&a, &b, Some(&c));
         if both.permits(&access, root).is_ok() {
             for one in [&a, &b, &c] {
@@ -177,7 +177,7 @@ proptest! {
     /// What is not said to a person is not let through either.
     #[test]
     fn what_is_not_new_was_granted(asked in any_capabilities(), granted in any_capabilities(), access in any_access()) {
-        let root = Path::new("/work/project");
+        let root = Path::new("/code/project");
         if widened(&asked, &granted).is_empty() && asked.permits(&access, root).is_ok() {
             let is_still_restricted = granted.filesystem.restricted.iter().any(|glob| !asked.filesystem.restricted.contains(glob));
             prop_assert!(granted.permits(&access, root).is_ok() || is_still_restricted, "{access}");
@@ -186,7 +186,7 @@ proptest! {
 
     #[test]
     fn all_of_itself_is_itself(a in any_capabilities(), access in any_access()) {
-        let root = Path::new("/work/project");
+        let root = Path::new("/code/project");
         prop_assert_eq!(effective(&a, &a, None).permits(&access, root).is_ok(), a.permits(&access, root).is_ok());
         prop_assert!(widened(&a, &a).is_empty());
         prop_assert_eq!(a.canonical(), effective(&a, &a, None).canonical());

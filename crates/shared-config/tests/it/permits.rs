@@ -64,7 +64,7 @@ fn all() -> Capabilities {
 
 fn table(requested: &Capabilities, effective: &Capabilities) -> String {
     let plugin = PluginId::new("my-plugin").unwrap();
-    let line = |access: Access| match check_access(&plugin, requested, effective, &access, Path::new("/work/project")) {
+    let line = |access: Access| match check_access(&plugin, requested, effective, &access, Path::new("/code/project")) {
         Ok(()) => format!("{access}: yes"),
         Err(denial) => {
             assert_eq!(denial.capability, access.capability());
@@ -95,7 +95,7 @@ fn an_empty_allowlist_permits_nothing() {
     let open = capabilities(json!({
         "network": { "enabled": true }, "exec": { "enabled": true }, "docker": { "enabled": true },
     }));
-    let root = Path::new("/work/project");
+    let root = Path::new("/code/project");
     for access in accesses().iter().filter(|access| matches!(access.capability(), "network" | "exec" | "docker")) {
         assert!(open.permits(access, root).is_err(), "{access}");
     }
