@@ -24,14 +24,16 @@ const GROUPS: [(&str, usize); 3] =
     [("", 4), ("capabilities: { filesystem: { read: true } }\n", 3), ("capabilities: { env: [HOME] }\n", 3)];
 const PLUGINS: usize = GROUPS[0].1 + GROUPS[1].1 + GROUPS[2].1;
 
-/// Ten plugins, every second one a guard. Most answer at once, some after a host call, one after a timer.
+/// Ten plugins, every second one a guard. Most answer at once, some after a host call, one now and then after a timer.
 fn plugins(place: &Place) {
     let groups = GROUPS.iter().flat_map(|(asks, count)| std::iter::repeat_n(asks, *count));
     for (number, asks) in groups.enumerate() {
         let failure = ["open", "closed"][number % 2];
         let handler = match number {
             1 | 4 | 7 => "async () => { await ctx.fs.exists('x').catch(() => {}); }",
-            5 => "() => new Promise((done) => setTimeout(done, 0))",
+            5 => {
+                "async (event: any) => { if (event.path?.startsWith('2')) await new Promise((done) => setTimeout(done, 0)); }"
+            }
             _ => "() => {}",
         };
         let module = format!(
