@@ -10,6 +10,7 @@ mod events;
 mod kills;
 mod packages;
 mod place;
+mod placement;
 mod plugin;
 mod replay;
 mod runaways;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -50,6 +51,27 @@ fn a_start_that_fails_is_one_failure() {
     assert_eq!(lines[..5].iter().filter(asked).count(), 3, "{}", ran.err);
     assert_eq!(lines[0]["reason"], "it did not start within 100 ms");
     assert!(!ran.err.contains("outside of any event"), "{}", ran.err);
+}
+
+#[test]
+fn plugins_that_do_not_end_end_together() {
+    let place = Place::new();
+    let module = "\
+export default async () => ({ on: { 'session.idle': () => {} }, dispose() { for (;;) {} } });
+";
+    for number in 0..8 {
+        // Each in a process of its own
+        let manifest = format!("events: [session.idle]\ncapabilities: {{ env: [NAME_{number}] }}\n");
+        place.plugin(&format!("plugins/p{number}"), &manifest, module);
+    }
+    place.write("x.ndjson", idle());
+    let start = Instant::now();
+    let ran = place.run("replay @/x.ndjson --json --yes --plugins @/plugins").done();
+    let summary = &ran.json()[1]["summary"];
+    assert_eq!(summary["outcomes"]["passed"], 1, "{}", ran.out);
+    // One after the other they would take at least 100 ms each, and up to half a second
+    let (took, event) = (start.elapsed(), ran.json()[0]["answers"][0]["ms"].as_f64().unwrap());
+    eprintln!("{took:?}, the event {event} ms");
 }
 
 /// What a report may say, by the words of the programs' headers. They have half a second for an event, and 16 MB.
