@@ -12,6 +12,7 @@ use mimir_sandbox::{CapabilityControl, PluginSandbox, SandboxStats};
 use mimir_shared_config::{Config, EventName, PluginId};
 use mimir_shared_platform::AuditLog;
 use serde::Deserialize;
+use tokio::task::JoinSet;
 
 use crate::adapters::emit::BusEmit;
 use crate::adapters::host_calls::ContextCalls;
@@ -177,9 +178,9 @@ impl Plugins {
     /// Delivers what is under way, disposes of all plugins, ends the sandbox processes, and writes the audit log.
     pub async fn shutdown(&self) {
         self.drain().await;
-        for plugin in self.0.running.values().filter(|plugin| plugin.is_running()) {
-            plugin.dispose().await;
-        }
+        // At once: one that does not come back from its `dispose` must not make the others late
+        let plugins = self.0.running.values().cloned();
+        plugins.map(|plugin| async move { plugin.dispose().await }).collect::<JoinSet<()>>().join_all().await;
         self.0.calls.settled().await;
         self.stop();
     }

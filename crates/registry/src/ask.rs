@@ -51,7 +51,10 @@ impl Desk {
         match self.registry.standing(name) {
             Standing::Active => {}
             Standing::Off => return None,
-            Standing::Held(reason) => return self.hold(subscribed, envelope, reason),
+            Standing::Held(reason) => {
+                subscribed.subscriber.retire();
+                return self.hold(subscribed, envelope, reason);
+            }
         }
         let delivery = deliver(subscribed, envelope).await?;
         let judged = match delivery.reply {

@@ -22,8 +22,8 @@ pub trait Subscriber: Send + Sync {
         true
     }
 
-    /// It is in quarantine from now on: what it holds should go, since no event will come before it is enabled again. Must
-    /// not block.
+    /// It is in quarantine: what it holds should go, since no event will come before it is enabled again. Is called when
+    /// the quarantine begins, and again for each event that it would get. Must not block.
     fn retire(&self) {}
 
     /// The user interrupted: whatever is in flight should be answered now. Must not block.

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub(crate) struct SandboxedPlugin {
     reports: Reports,
     /// What it returned at its first start.
     registrations: OnceCell<Registrations>,
+    /// Whether it was asked since it was last told to retire.
+    is_awake: AtomicBool,
 }
 
 /// What the sandbox's own script is called in stack traces.
@@ -57,6 +60,7 @@ impl Subscriber for SandboxedPlugin {
             payload: Arc::clone(&envelope.payload),
             origin: CallOrigin { chain: envelope.cause.chain().into(), session_id: Arc::clone(&envelope.session_id) },
         };
+        self.is_awake.store(true, Ordering::Relaxed);
         let begin = Instant::now();
         if let Err(failure) = self.registrations().await {
             return Delivery { elapsed: begin.elapsed(), ..Delivery::unmeasured(Err(failure)) };
@@ -76,8 +80,10 @@ impl Subscriber for SandboxedPlugin {
 
     /// Its timers would go on without it ever being asked again.
     fn retire(&self) {
-        let handle = self.handle.clone();
-        tokio::spawn(async move { handle.dispose().await });
+        if self.is_awake.swap(false, Ordering::Relaxed) {
+            let handle = self.handle.clone();
+            tokio::spawn(async move { handle.dispose().await });
+        }
     }
 
     fn wants(&self, envelope: &Envelope) -> bool {
@@ -108,7 +114,7 @@ fn read(answer: &str) -> Result<Reply, Failure> {
 
 impl SandboxedPlugin {
     pub(crate) fn new(handle: PluginHandle, plugin: Arc<LoadedPlugin>, reports: Reports) -> Self {
-        Self { handle, plugin, reports, registrations: OnceCell::new() }
+        Self { handle, plugin, reports, registrations: OnceCell::new(), is_awake: AtomicBool::new(false) }
     }
 
     /// What it returned at its start. Starts it if it never ran.
@@ -116,12 +122,7 @@ impl SandboxedPlugin {
         self.registrations.get_or_try_init(|| self.start()).await
     }
 
-    /// Whether it runs at the moment.
-    pub(crate) fn is_running(&self) -> bool {
-        self.handle.pid().is_some()
-    }
-
-    /// Calls its `dispose` and frees its isolate. The next event starts it anew.
+    /// Calls its `dispose` and frees its isolate, if it runs. The next event starts it anew.
     pub(crate) async fn dispose(&self) {
         self.handle.dispose().await;
     }
