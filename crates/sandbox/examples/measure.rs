@@ -62,6 +62,10 @@ fn main() {
         initialize_v8();
         print("in_process_us", echo(Placement::InProcess, Duration::ZERO, 2_000));
     }
+    // What V8 alone takes after a rest: below that no transport can get `echo_gap_us`.
+    if keys.iter().any(|key| key == "dispatch_gap_us") {
+        print("dispatch_gap_us", dispatch_after(Duration::from_millis(1), 1_000));
+    }
     if asked("load_first_answer_us") {
         print("load_first_answer_us", load_first_answer(400));
     }
@@ -109,6 +113,21 @@ fn dispatch(batches: usize) -> Vec<f64> {
         }
         if batch >= 100 {
             samples.push(start.elapsed().as_secs_f64() * 1e6 / f64::from(BATCH));
+        }
+    }
+    samples
+}
+
+fn dispatch_after(gap: Duration, count: usize) -> Vec<f64> {
+    let (mut thread, image) = (OnThisThread::new(), image());
+    thread.load(0, &image, None);
+    let mut samples = Vec::with_capacity(count);
+    for round in 0..count + 200 {
+        std::thread::sleep(gap);
+        let start = Instant::now();
+        assert_eq!(thread.event(0, NAME, EVENT).as_deref(), Some(ANSWER));
+        if round >= 200 {
+            samples.push(start.elapsed().as_secs_f64() * 1e6);
         }
     }
     samples

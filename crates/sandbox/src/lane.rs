@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -118,14 +118,12 @@ impl Lane {
             return Ok(true);
         }
         let buffer = self.inbox.buffer();
-        let filled = buffer.len();
-        buffer.resize(filled + READ_CHUNK, 0);
-        let read = match self.socket.read(&mut buffer[filled..]) {
+        buffer.reserve(READ_CHUNK);
+        let read = match rustix::io::read(&self.socket, rustix::buffer::spare_capacity(buffer)) {
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(error) => return Err(error),
+            Err(rustix::io::Errno::INTR) => return Ok(true),
+            Err(error) => return Err(error.into()),
         };
-        buffer.truncate(filled + read);
         if read == 0 {
             return Ok(false);
         }
