@@ -385,6 +385,21 @@ impl Host {
         (0..self.links.len()).any(|lane| self.page.state(lane).fatal != Fatal::None)
     }
 
+    fn reason_of(&self, fatal: Fatal, plugin: u32) -> Option<String> {
+        let limits = self.member(plugin).map(|member| member.image.limits.clone()).unwrap_or_default();
+        match fatal {
+            Fatal::None => None,
+            Fatal::StuckCpu => {
+                Some(format!("it was past its {} ms of CPU time and could not be stopped", limits.cpu.as_millis()))
+            }
+            Fatal::StuckTime => Some("it was past its time and could not be stopped".to_owned()),
+            Fatal::OutOfMemory => {
+                Some(format!("V8 ran out of memory (the limit is {} MiB of heap)", limits.heap >> 20))
+            }
+            Fatal::Broken => Some("V8 stopped at a fatal error".to_owned()),
+        }
+    }
+
     fn judge(&self, status: Option<ExitStatus>) -> Verdict {
         let mut verdict = Verdict::default();
         if self.is_wanted_dead.load(Ordering::SeqCst) {
@@ -393,9 +408,9 @@ impl Host {
         let states = || (0..self.links.len()).map(|lane| self.page.state(lane));
         for state in states() {
             if let (Some(plugin), fatal) = (state.plugin, state.fatal)
-                && let Some(reason) = reason_of(fatal)
+                && let Some(reason) = self.reason_of(fatal, plugin)
             {
-                verdict.guilty.push((plugin, reason.to_owned()));
+                verdict.guilty.push((plugin, reason));
             }
         }
         if let Some(plugin) = self.unresponsive.load(Ordering::SeqCst).checked_sub(1) {
@@ -425,16 +440,6 @@ impl Drop for Host {
         for reader in self.readers.get_mut().drain(..) {
             reader.abort();
         }
-    }
-}
-
-fn reason_of(fatal: Fatal) -> Option<&'static str> {
-    match fatal {
-        Fatal::None => None,
-        Fatal::StuckCpu => Some("it was past its CPU time and could not be stopped"),
-        Fatal::StuckTime => Some("it was past its time and could not be stopped"),
-        Fatal::OutOfMemory => Some("V8 ran out of memory"),
-        Fatal::Broken => Some("V8 stopped at a fatal error"),
     }
 }
 

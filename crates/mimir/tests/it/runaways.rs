@@ -81,7 +81,7 @@ fn is_said(expected: &str, reason: &str) -> bool {
         "time" => &["it did not answer within 500 ms"],
         "init" => &["it did not start within 500 ms", "it could not start: "],
         "memory" => &["it used more than 16 MiB of heap", "it used more than 16 MiB of memory outside the heap"],
-        "crashed" => &["its sandbox process had to be killed: it was past its CPU time and could not be stopped"],
+        "crashed" => &["its sandbox process had to be killed: it was past its 100 ms of CPU time and could not be stopped"],
         "invalid" => &["gave no valid answer: ", "answered with more than 8 MiB", "it takes no answer"],
         // What V8 or the prelude throws where it has a limit of its own
         "threw" => &["it threw: RangeError: "],
