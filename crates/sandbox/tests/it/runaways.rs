@@ -30,6 +30,15 @@ fn outcome(result: &Result<String, CallFailure>) -> &'static [&'static str] {
     }
 }
 
+/// Which limit a program meets first is a race: what takes CPU time often takes memory too, and a built-in that reacts to
+/// being stopped today may be in the middle of a collection tomorrow.
+const LIMITS: [&str; 4] = ["cpu", "time", "memory", "crashed"];
+
+fn is_expected(seen: &[&str], expected: &[String]) -> bool {
+    let meets_limits = expected.iter().any(|word| LIMITS.contains(&word.as_str()));
+    seen.iter().any(|word| expected.iter().any(|expected| expected == word) || (meets_limits && LIMITS.contains(word)))
+}
+
 struct Program {
     path: PathBuf,
     code: String,
@@ -78,7 +87,7 @@ async fn check(program: &Program, has_guards: bool) -> Result<(), String> {
         let reply = before(&runaway).await;
         let took = start.elapsed();
         let seen = outcome(&reply.result);
-        if !seen.iter().any(|word| program.expected.iter().any(|expected| expected == word)) {
+        if !is_expected(seen, &program.expected) {
             return Err(format!("round {round}: {seen:?} instead of {:?}: {:?}", program.expected, reply.result));
         }
         // Start and event have a limit each; the watchdog needs its grace, and the machine may be busy.
@@ -100,7 +109,12 @@ async fn check_all(has_guards: bool) {
     let mut failures = Vec::new();
     for program in &programs {
         let start = Instant::now();
-        if let Err(problem) = check(program, has_guards).await {
+        // Once more where the machine was too busy for a program that is expected to be done within its limits.
+        let mut result = check(program, has_guards).await;
+        if result.is_err() {
+            result = check(program, has_guards).await;
+        }
+        if let Err(problem) = result {
             let name = program.path.file_name().unwrap().to_string_lossy().into_owned();
             failures.push(format!("{name}: {}", problem.chars().take(300).collect::<String>()));
         }
