@@ -142,7 +142,11 @@ impl Lane {
     }
 
     /// Waits until there is something to read (true) or something is due (false).
-    fn wait(&self) -> io::Result<bool> {
+    fn wait(&mut self) -> io::Result<bool> {
+        // What is over by now is not waited for: a read costs less than a poll and a read.
+        while self.due.peek().is_some_and(|Reverse((_, due))| self.is_over(due)) {
+            self.due.pop();
+        }
         let Some(Reverse((at, _))) = self.due.peek() else { return Ok(true) };
         let left = at.saturating_sub(monotonic_ns());
         let timeout =
@@ -152,6 +156,21 @@ impl Lane {
             Ok(ready) => Ok(ready > 0),
             Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_over(&self, due: &Due) -> bool {
+        match *due {
+            Due::Start { plugin } => {
+                self.plugins.get(&plugin).is_none_or(|plugin| matches!(plugin.phase, Phase::Ready))
+            }
+            Due::Call { plugin, call } => {
+                self.plugins.get(&plugin).is_none_or(|plugin| !plugin.running.contains_key(&call))
+            }
+            Due::Timer { plugin, timer } => self
+                .plugins
+                .get(&plugin)
+                .is_none_or(|plugin| !plugin.isolate.shared().timers.borrow().contains_key(&timer)),
         }
     }
 
