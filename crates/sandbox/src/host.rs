@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -36,6 +37,9 @@ struct Pending {
     origin: CallOrigin,
     reply: oneshot::Sender<Outcome>,
 }
+
+/// How long a module may take to be compiled for the code cache.
+const COMPILE_TIME: Duration = Duration::from_secs(10);
 
 /// How many ended calls are remembered, so that what a plugin does after its answer still has its causes.
 const REMEMBERED: usize = 4096;
@@ -201,6 +205,11 @@ impl Host {
         for link in &self.links {
             let (reply, receiver) = oneshot::channel();
             self.pulses.lock().push(reply);
+            // `end` empties the list after it has set the flag, so either it sees this one or the flag is seen here.
+            if self.is_dead() {
+                self.pulses.lock().clear();
+                return total;
+            }
             link.send(&Message::Pulse { isolates: 0, heap: 0 });
             if let Ok((isolates, heap)) = receiver.await {
                 total = (total.0 + isolates, total.1 + heap);
@@ -209,12 +218,15 @@ impl Host {
         total
     }
 
-    /// Has a module compiled that this process never runs; empty if it can't be.
+    /// Has a module compiled that this process never runs; empty if it can't be, or takes too long: no limit holds inside.
     pub(crate) async fn compile(&self, name: &str, code: &str) -> Vec<u8> {
         let (reply, receiver) = oneshot::channel();
         *self.compiled.lock() = Some(reply);
         self.send(0, &Message::Compile { name, code });
-        receiver.await.unwrap_or_default()
+        match tokio::time::timeout(COMPILE_TIME, receiver).await {
+            Ok(Ok(cache)) => cache,
+            _ => Vec::new(),
+        }
     }
 
     fn member(&self, plugin: u32) -> Option<Arc<Plugin>> {
@@ -246,6 +258,8 @@ impl Host {
             Message::Disposed { plugin, ref failure } => {
                 let Some(member) = self.member(plugin) else { return };
                 self.dismiss(plugin);
+                // What it asked for at its end still goes on; only the empty table is cleared away.
+                self.requests.lock().retain(|_, of_plugin| !of_plugin.is_empty());
                 member.was_removed();
                 if let Some(failure) = failure {
                     self.calls_of_host.failed(&member.image.id, failure);
@@ -294,20 +308,20 @@ impl Host {
         // A frame in the name of a plugin that is not in this process.
         let Some(member) = self.member(plugin) else { return };
         let pending = member.image.limits.pending;
-        {
-            let mut requests = self.requests.lock();
-            let of_plugin = requests.entry(plugin).or_default();
-            // The isolate bounds them and numbers them in turn, so a frame that does not was not made by it.
-            if of_plugin.contains_key(&request) || of_plugin.len() > pending {
-                return;
-            }
-        }
         let origin = self.calls.lock().origin(plugin, call);
         let call = HostCall { plugin: member.image.id.clone(), origin, op: op.to_owned(), args: args.to_owned() };
         let weak = Arc::downgrade(self);
         let calls_of_host = Arc::clone(&self.calls_of_host);
         // The table is held until the task is in it, so that the task does not take itself out before.
         let mut requests = self.requests.lock();
+        let is_forged = requests.get(&plugin).is_some_and(|of_plugin| {
+            // The isolate bounds them and numbers them in turn, so a frame that does not was not made by it.
+            of_plugin.contains_key(&request) || of_plugin.len() > pending
+        });
+        // After its end nobody empties the table again.
+        if is_forged || self.is_dead() {
+            return;
+        }
         let task = tokio::spawn(async move {
             let result = calls_of_host.call(call).await;
             let Some(host) = weak.upgrade() else { return };
@@ -316,9 +330,7 @@ impl Host {
                 (Ok(json), _) => Ok(json.as_str()),
                 (Err(_), error) => Err(error.as_deref().unwrap_or("{}")),
             };
-            if let Some(of_plugin) = host.requests.lock().get_mut(&plugin) {
-                of_plugin.remove(&request);
-            }
+            host.requests.lock().get_mut(&plugin).map(|of_plugin| of_plugin.remove(&request));
             host.send(lane, &Message::HostResult { plugin, request, result });
         });
         requests.entry(plugin).or_default().insert(request, task);
@@ -354,6 +366,9 @@ impl Host {
         for (_, of_plugin) in self.requests.lock().drain() {
             of_plugin.into_values().for_each(|task| task.abort());
         }
+        // Whoever asked for these hears that there is no answer.
+        self.pulses.lock().clear();
+        self.compiled.lock().take();
         let verdict = self.judge(status);
         let members: Vec<Arc<Plugin>> = self.members.lock().drain().filter_map(|(_, weak)| weak.upgrade()).collect();
         for member in &members {

@@ -120,13 +120,6 @@ impl PluginSandbox {
         PluginHandle { plugin: Plugin::new(number, image), sandbox: Arc::clone(&self.0) }
     }
 
-    /// Makes the spare process now, so that the first plugin need not wait for it.
-    pub fn warm_up(&self) -> Result<(), SandboxError> {
-        let host = self.0.start(true)?;
-        self.0.hosts.lock().spare.get_or_insert(host);
-        Ok(())
-    }
-
     /// What runs right now.
     pub async fn stats(&self) -> SandboxStats {
         let hosts: Vec<Arc<Host>> = {

@@ -97,7 +97,6 @@ async fn no_process_outlives_its_sandbox() {
     let before_all = children();
     {
         let (sandbox, _host) = sandbox();
-        sandbox.warm_up().unwrap();
         let plugin = sandbox.plugin(handler("one", "() => {}"));
         assert!(before(&plugin).await.result.is_ok());
         let ours: Vec<u32> = children().into_iter().filter(|pid| !before_all.contains(pid)).collect();
@@ -142,4 +141,16 @@ async fn loads_and_disposals_leave_memory_flat() {
         after_all * 10 <= after_first_100 * 11,
         "{after_first_100} KiB after 100 rounds, {after_all} KiB after {ROUNDS}"
     );
+}
+
+#[tokio::test]
+async fn who_asks_a_process_that_ends_is_answered() {
+    let (sandbox, _host) = sandbox();
+    let plugin = sandbox.plugin(handler("one", "() => {}"));
+    assert!(before(&plugin).await.result.is_ok());
+    kill(plugin.pid().unwrap());
+    // Nothing was awaited since, so the agent does not know yet.
+    let stats = tokio::time::timeout(Duration::from_secs(20), sandbox.stats()).await;
+    assert_eq!(stats.unwrap().isolates, 0);
+    assert!(before(&plugin).await.result.is_ok());
 }
