@@ -12,6 +12,7 @@ mod clock;
 mod directory;
 mod error;
 mod file_system;
+mod guard;
 mod http;
 mod notifier;
 mod process;
@@ -24,6 +25,9 @@ pub use clock::Clock;
 pub use directory::{Directory, Links, Place};
 pub use error::PlatformError;
 pub use file_system::{DirEntry, FileKind, FileSystem, Metadata, UpdateFn};
+pub use guard::Guard;
+#[cfg(feature = "test-hooks")]
+pub use guard::WITHOUT_GUARD;
 pub use http::{AddressCheck, HttpClient, HttpRequest, HttpResponse};
 pub use notifier::{Level, Notice, Notifier};
 pub use process::{ProcessExecutor, ProcessOutput, ProcessRequest};

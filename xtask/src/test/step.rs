@@ -93,9 +93,12 @@ fn formatted(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The attack suite takes guards out, one at a time, to see each attack succeed.
+pub(crate) const TEST_HOOKS: &str = "mimir/test-hooks";
+
 fn tests(root: &Path, targets: &[&str], fail_fast: bool) -> Result<()> {
     let mut command = cargo_in(root);
-    command.args(["test", "--workspace"]).args(targets);
+    command.args(["test", "--workspace", "--features", TEST_HOOKS]).args(targets);
     if !fail_fast {
         command.arg("--no-fail-fast");
     }
