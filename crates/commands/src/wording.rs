@@ -23,7 +23,7 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
             several => Ask { what: what.to_owned(), items: several.to_vec(), risk },
         });
     };
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, wasm } = capabilities;
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = capabilities;
 
     if exec.enabled {
         let anything = exec.allowlist.iter().any(|pattern| pattern.chars().all(|c| c == '*' || c == ' '));
@@ -62,12 +62,21 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
     if !env.is_empty() {
         ask(Risk::Medium, &format!("read the environment variable{}", plural(env.len())), env);
     }
+    for secret in secrets.iter().filter(|secret| !secret.hosts.is_empty()) {
+        ask(Risk::Medium, &format!("send your secret `{}`, without seeing it, to", secret.name), &secret.hosts);
+    }
     if llm.enabled {
-        let what = match llm.budget {
-            Some(budget) => format!("call language models, for at most ${budget:.2} a session"),
-            None => "call language models, on your account".to_owned(),
+        let spending = match llm.budget {
+            Some(budget) => format!(", for at most ${budget:.2} a session"),
+            None => ", on your account".to_owned(),
         };
-        ask(Risk::Medium, &what, &[]);
+        let tokens = llm.max_tokens.map(|tokens| format!(", with at most {tokens} tokens a call"));
+        let tokens = tokens.unwrap_or_default();
+        match llm.models.as_deref() {
+            None => ask(Risk::Medium, &format!("call language models{spending}{tokens}"), &[]),
+            Some([]) => {}
+            Some(models) => ask(Risk::Medium, &format!("call language models{spending}{tokens}:"), models),
+        }
     }
     if filesystem.read {
         ask(Risk::Low, &format!("read files of this project{except}"), &[]);
@@ -81,7 +90,7 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
 
 /// The same in a few words, for a table; `nothing` if it asks for nothing.
 pub fn short(capabilities: &Capabilities) -> String {
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, wasm } = capabilities;
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = capabilities;
     let mut words = Vec::new();
     let files = [("read", filesystem.read), ("write", filesystem.write), ("delete", filesystem.delete)];
     let files: Vec<_> = files.iter().filter(|(_, wanted)| *wanted).map(|(verb, _)| *verb).collect();
@@ -102,6 +111,9 @@ pub fn short(capabilities: &Capabilities) -> String {
     }
     if !env.is_empty() {
         words.push(format!("env {}", few(env)));
+    }
+    if !secrets.is_empty() {
+        words.push(format!("send {}", few(&secrets.iter().map(|secret| secret.name.clone()).collect::<Vec<_>>())));
     }
     if let Some(risk) = permissions.approve {
         words.push(format!("approve ≤ {}", risk_name(risk)));

@@ -48,8 +48,18 @@ pub enum Access {
         /// Its name.
         name: String,
     },
+    /// Send a secret that the plugin never sees.
+    Secret {
+        /// The secret's name.
+        name: String,
+        /// The absolute URL that it would be sent to.
+        url: String,
+    },
     /// Call a language model.
-    Llm,
+    Llm {
+        /// The model, as the provider names it.
+        model: String,
+    },
     /// Run a container.
     Docker {
         /// The image, as `docker run` takes it.
@@ -80,7 +90,8 @@ impl Access {
             Self::Exec { .. } => "exec",
             Self::Net { .. } | Self::NetAddress { .. } => "network",
             Self::Env { .. } => "env",
-            Self::Llm => "llm",
+            Self::Secret { .. } => "secrets",
+            Self::Llm { .. } => "llm",
             Self::Docker { .. } => "docker",
             Self::Approve { .. } => "permissions.approve",
             Self::Notify => "notify",
@@ -102,7 +113,8 @@ impl fmt::Display for Access {
             Self::Net { url } => write!(f, "request {url}"),
             Self::NetAddress { host, ip } => write!(f, "connect to {host} at {ip}"),
             Self::Env { name } => write!(f, "read the environment variable {name}"),
-            Self::Llm => f.write_str("call a language model"),
+            Self::Secret { name, url } => write!(f, "send the secret {name} to {url}"),
+            Self::Llm { model } => write!(f, "call the language model {model}"),
             Self::Docker { image } => write!(f, "run a container of {image}"),
             Self::Approve { risk } => write!(f, "approve a request of {risk} risk"),
             Self::Notify => f.write_str("notify the user"),

@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub env: Vec<String>,
     /// Answers to permission requests.
     pub permissions: Permissions,
+    /// Credentials that the plugin may send without ever seeing them.
+    pub secrets: Vec<Secret>,
     /// Whether `WebAssembly` exists in the plugin's isolate.
     pub wasm: bool,
 }
@@ -70,6 +72,13 @@ pub struct Llm {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub budget: Option<f64>,
+    /// Models that may be called, as globs (`*`, `?`) on their whole name: `claude-haiku-*`. Without it, any model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    /// Tokens that one call may use at most, question and answer together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_tokens: Option<u64>,
 }
 
 /// Containers.
@@ -78,8 +87,20 @@ pub struct Llm {
 pub struct Docker {
     /// Whether any container may be run.
     pub enabled: bool,
-    /// Images that may be run, as globs (`*`, `?`): `node:22`, `ghcr.io/example/*`.
+    /// Images that may be run, as globs (`*`, `?`): `node:22`, `ghcr.io/example/*`. Without a tag it is `latest`, without
+    /// a registry Docker Hub.
     pub images: Vec<String>,
+}
+
+/// A credential that a plugin may send without ever seeing it: it writes a placeholder into a header, and the host puts
+/// the value in its place on the way out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Secret {
+    /// Its name, of the form of an environment variable's: letters, digits and `_`.
+    pub name: String,
+    /// Hosts that it may be sent to, written as in `network.allowlist`.
+    pub hosts: Vec<String>,
 }
 
 /// Answers to permission requests.

@@ -1,5 +1,7 @@
-use crate::matchers::{Glob, HostPattern};
-use crate::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions};
+use std::cmp::Ordering;
+
+use crate::matchers::{Glob, HostPattern, image_glob};
+use crate::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Secret};
 
 /// What a plugin may do: what it requests, as far as it was granted, as far as the company's policy lets it (`None`: it
 /// says nothing). Nothing in it is wider than in any of the three; restricted paths add up.
@@ -12,7 +14,7 @@ pub fn effective(requested: &Capabilities, granted: &Capabilities, policy: Optio
 
 fn intersection(a: &Capabilities, b: &Capabilities) -> Capabilities {
     // Taken apart in full, so that a new capability cannot be forgotten here
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, wasm } = a;
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = a;
     Capabilities {
         filesystem: Filesystem {
             read: filesystem.read && b.filesystem.read,
@@ -24,13 +26,25 @@ fn intersection(a: &Capabilities, b: &Capabilities) -> Capabilities {
             enabled: network.enabled && b.network.enabled,
             allowlist: hosts(&network.allowlist, &b.network.allowlist),
         },
-        exec: Exec { enabled: exec.enabled && b.exec.enabled, allowlist: globs(&exec.allowlist, &b.exec.allowlist) },
-        llm: Llm { enabled: llm.enabled && b.llm.enabled, budget: smaller(llm.budget, b.llm.budget) },
-        docker: Docker { enabled: docker.enabled && b.docker.enabled, images: globs(&docker.images, &b.docker.images) },
+        exec: Exec {
+            enabled: exec.enabled && b.exec.enabled,
+            allowlist: globs(&exec.allowlist, &b.exec.allowlist, Glob::new),
+        },
+        llm: Llm {
+            enabled: llm.enabled && b.llm.enabled,
+            budget: smaller(llm.budget, b.llm.budget, f64::total_cmp),
+            models: models(llm.models.as_deref(), b.llm.models.as_deref()),
+            max_tokens: smaller(llm.max_tokens, b.llm.max_tokens, u64::cmp),
+        },
+        docker: Docker {
+            enabled: docker.enabled && b.docker.enabled,
+            images: globs(&docker.images, &b.docker.images, image_glob),
+        },
         env: env.iter().filter(|name| b.env.contains(name)).cloned().collect(),
         permissions: Permissions {
             approve: permissions.approve.zip(b.permissions.approve).map(|(ours, theirs)| ours.min(theirs)),
         },
+        secrets: shared_secrets(secrets, &b.secrets),
         wasm: *wasm && b.wasm,
     }
 }
@@ -45,9 +59,33 @@ fn union(a: &[String], b: &[String]) -> Vec<String> {
     all
 }
 
-/// No budget means no bound of its own, so the other's counts.
-fn smaller(a: Option<f64>, b: Option<f64>) -> Option<f64> {
-    a.into_iter().chain(b).min_by(f64::total_cmp)
+/// Nothing means no bound of its own, so the other's counts.
+fn smaller<T>(a: Option<T>, b: Option<T>, order: fn(&T, &T) -> Ordering) -> Option<T> {
+    a.into_iter().chain(b).min_by(order)
+}
+
+/// No list means any model.
+fn models(a: Option<&[String]>, b: Option<&[String]>) -> Option<Vec<String>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(globs(a, b, Glob::new)),
+        (one, None) | (None, one) => one.map(<[_]>::to_vec),
+    }
+}
+
+/// Each secret that both name, for the hosts that both name with it.
+fn shared_secrets(a: &[Secret], b: &[Secret]) -> Vec<Secret> {
+    let mut shared: Vec<Secret> = Vec::new();
+    for ours in a {
+        for theirs in b.iter().filter(|theirs| theirs.name == ours.name) {
+            let both = hosts(&ours.hosts, &theirs.hosts);
+            match shared.iter_mut().find(|known| known.name == ours.name) {
+                _ if both.is_empty() => {}
+                Some(known) => known.hosts = union(&known.hosts, &both),
+                None => shared.push(Secret { name: ours.name.clone(), hosts: both }),
+            }
+        }
+    }
+    shared
 }
 
 fn hosts(a: &[String], b: &[String]) -> Vec<String> {
@@ -66,10 +104,10 @@ fn hosts(a: &[String], b: &[String]) -> Vec<String> {
 }
 
 /// The patterns of either list that one of the other covers.
-fn globs(a: &[String], b: &[String]) -> Vec<String> {
+fn globs(a: &[String], b: &[String], glob: fn(&str) -> Glob) -> Vec<String> {
     let is_covered = |pattern: &String, by: &[String]| {
-        let narrow = Glob::new(pattern);
-        by.iter().any(|wide| Glob::new(wide).covers(&narrow))
+        let narrow = glob(pattern);
+        by.iter().any(|wide| glob(wide).covers(&narrow))
     };
     let narrower = a.iter().filter(|pattern| is_covered(pattern, b)).cloned().collect::<Vec<_>>();
     let others = b.iter().filter(|pattern| is_covered(pattern, a)).cloned().collect::<Vec<_>>();

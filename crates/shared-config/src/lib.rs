@@ -30,11 +30,12 @@ mod widened;
 mod yaml;
 
 pub use access::{Access, Denial};
-pub use capabilities::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Risk};
+pub use capabilities::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Risk, Secret};
 pub use config::{
     Allowlist, Budget, BudgetFile, Candidate, Config, ConfigFile, ConfigSources, ConfigText, Decision, HookEntry,
-    Hooks, HooksFile, InvalidPluginEntry, Isolation, Layer, Origin, Override, OverrideFile, PluginEntry, PluginPattern,
-    PluginSpec, Plugins, PluginsFile, PreCompactHook, TeamPluginsFile, Teams, TeamsFile,
+    Hooks, HooksFile, InvalidPluginEntry, Isolation, Layer, Origin, Override, OverrideFile, PluginEntry, PluginMode,
+    PluginPattern, PluginSpec, Plugins, PluginsFile, PreCompactHook, SandboxFile, SandboxLayer, TeamPluginsFile, Teams,
+    TeamsFile,
 };
 pub use edit::{PluginList, add_plugin, remove_plugin};
 pub use effective::effective;
@@ -45,7 +46,9 @@ pub use grant::{ContentHash, Grant, GrantMode, InvalidContentHash, PluginIdentit
 pub use limit_settings::{Bytes, InvalidAmount, LimitSettings, Millis};
 pub use limits::{Limits, MAX_RAISE};
 pub use manifest::{Engines, Failure, PluginManifest};
-pub use matchers::{Closed, HostPattern, InvalidHostPattern, closed_path, command_line, is_public_address};
+pub use matchers::{
+    Closed, HostPattern, InvalidHostPattern, closed_path, command_line, is_public_address, normal_image,
+};
 pub use permits::check_access;
 pub use plugin_id::{InvalidPluginId, PluginId};
 pub use problem::{InvalidFile, Problem};

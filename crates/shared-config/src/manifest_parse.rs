@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,6 +8,7 @@ use crate::error::ConfigError;
 use crate::limits::MAX_RAISE;
 use crate::matchers::{HostPattern, restricted_problem};
 use crate::problem::InvalidFile;
+use crate::yaml::PathPart;
 use crate::{Limits, Millis, PluginManifest, schema};
 
 impl PluginManifest {
@@ -47,6 +49,7 @@ fn find_more(findings: &mut Findings<'_>) {
     check_limits(findings, &["limits"]);
     check_order(findings);
     check_options_schema(findings);
+    check_unseen(findings);
 }
 
 fn check_version(text: &str) -> Result<(), Wrong> {
@@ -81,19 +84,68 @@ pub(crate) fn check_capabilities(findings: &mut Findings<'_>, at: &[&str]) {
     findings.check_texts(&keys(&["filesystem", "restricted"]), |glob| {
         restricted_problem(glob).map_or(Ok(()), |problem| Err(Wrong::new(problem)))
     });
-    findings.check_texts(&keys(&["network", "allowlist"]), |host| {
-        let result = host.parse::<HostPattern>();
-        result.map(drop).map_err(|error| {
-            Wrong::new(error.to_string()).with_help("write api.example.com, *.example.com or http://localhost:3000")
-        })
-    });
+    findings.check_texts(&keys(&["network", "allowlist"]), check_host);
     findings.check_texts(&keys(&["exec", "allowlist"]), |glob| check_not_empty(glob, "command line"));
-    findings.check_texts(&keys(&["docker", "images"]), |glob| check_not_empty(glob, "image"));
+    findings.check_texts(&keys(&["docker", "images"]), |glob| {
+        check_not_empty(glob, "image")?;
+        let is_pattern = !glob.contains(char::is_whitespace) && !glob.contains("://");
+        let wrong = || Wrong::new(format!("`{glob}` is no image")).with_help("write node:22 or ghcr.io/example/*");
+        is_pattern.then_some(()).ok_or_else(wrong)
+    });
+    findings.check_texts(&keys(&["llm", "models"]), |glob| check_not_empty(glob, "model"));
+    check_secrets(findings, &keys(&["secrets"]));
     findings.check_texts(&keys(&["env"]), |name| {
         let is_name = !name.is_empty() && !name.contains(['=', '\0', '*']);
         let wrong = || Wrong::new(format!("`{name}` is no name of a variable")).with_help("name each variable in full");
         is_name.then_some(()).ok_or_else(wrong)
     });
+}
+
+fn check_host(host: &str) -> Result<(), Wrong> {
+    let result = host.parse::<HostPattern>();
+    result.map(drop).map_err(|error| {
+        Wrong::new(error.to_string()).with_help("write api.example.com, *.example.com or http://localhost:3000")
+    })
+}
+
+/// A name is half of what a plugin writes into a header, so it has to be a plain word; and two entries of one name would
+/// hide from a reader how far it goes.
+fn check_secrets(findings: &mut Findings<'_>, at: &[&str]) {
+    let Some(Value::Array(secrets)) = findings.value(at) else { return };
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for (index, secret) in secrets.iter().enumerate() {
+        if let Some(name) = secret.get("name").and_then(Value::as_str) {
+            let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            if !is_word || name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+                let wrong = Wrong::new(format!("`{name}` is no name of a secret"));
+                found.push((index, vec![key("name")], wrong.with_help("write it as a variable's: API_TOKEN")));
+            } else if !seen.insert(name.to_owned()) {
+                let wrong = Wrong::new(format!("the secret `{name}` is listed twice"));
+                found.push((index, vec![key("name")], wrong.with_help("name all its hosts in one entry")));
+            }
+        }
+        let hosts = secret.get("hosts").and_then(Value::as_array);
+        if hosts.is_some_and(Vec::is_empty) {
+            let wrong = Wrong::new("a secret without hosts can be sent nowhere");
+            found.push((index, vec![key("hosts")], wrong.with_help("write hosts: [api.example.com]")));
+        }
+        for (place, host) in hosts.into_iter().flatten().enumerate() {
+            if let Some(Err(wrong)) = host.as_str().map(check_host) {
+                found.push((index, vec![key("hosts"), PathPart::Index(place)], wrong));
+            }
+        }
+    }
+    for (index, rest, wrong) in found {
+        let mut path = key_path(at);
+        path.push(PathPart::Index(index));
+        path.extend(rest);
+        findings.add(&path, wrong);
+    }
+}
+
+fn key(name: &str) -> PathPart {
+    PathPart::Key(name.to_owned())
 }
 
 fn check_not_empty(text: &str, what: &str) -> Result<(), Wrong> {
@@ -144,6 +196,21 @@ fn check_order(findings: &mut Findings<'_>) {
             if other == name { Err(Wrong::new("a plugin cannot come before or after itself")) } else { Ok(()) }
         });
     }
+}
+
+/// A variable that is in the plugin's environment is seen by it. A policy may well allow both ways.
+fn check_unseen(findings: &mut Findings<'_>) {
+    let names = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let secrets = names(findings.value(&["capabilities", "secrets"]));
+    let secrets = secrets.iter().filter_map(|secret| secret.get("name")?.as_str()).collect::<Vec<_>>();
+    findings.check_texts(&["capabilities", "env"], |name| {
+        if secrets.contains(&name) {
+            let wrong = Wrong::new(format!("`{name}` is a secret, which the plugin would see in its environment"));
+            Err(wrong.with_help("keep it under `env` or under `secrets`"))
+        } else {
+            Ok(())
+        }
+    });
 }
 
 fn check_options_schema(findings: &mut Findings<'_>) {

@@ -4,8 +4,8 @@ use url::Url;
 
 use crate::access::{Access, Denial};
 use crate::matchers::{
-    self, RestrictedPaths, beneath, closed_path, is_address_allowed, is_command_allowed, is_image_allowed,
-    is_public_address, is_url_allowed,
+    self, Glob, RestrictedPaths, beneath, closed_path, is_address_allowed, is_command_allowed, is_image_allowed,
+    is_public_address, is_url_allowed, normal_image,
 };
 use crate::{Capabilities, PluginId};
 
@@ -39,9 +39,22 @@ impl Capabilities {
                 let reason = format!("reading the environment variable `{name}` needs the capability `env`");
                 Err(Denial::new(access, reason, Some(ask(&format!("`{name}` to `capabilities.env`")))))
             }
-            Access::Llm if self.llm.enabled => Ok(()),
-            Access::Llm => Err(not_granted(access, "calling a language model", "llm", "`enabled: true`")),
+            Access::Secret { name, url } => self.permits_secret(access, name, url),
+            Access::Llm { model } => {
+                if !self.llm.enabled {
+                    return Err(not_granted(access, "calling a language model", "llm", "`enabled: true`"));
+                }
+                let is_listed = |models: &Vec<String>| models.iter().any(|glob| Glob::new(glob).matches(model));
+                if self.llm.models.as_ref().is_none_or(is_listed) {
+                    return Ok(());
+                }
+                let hint = add(&format!("`{model}` to `models`"), "llm");
+                Err(Denial::new(access, format!("`{model}` is not among the plugin's `llm.models`"), Some(hint)))
+            }
             Access::Docker { image } => {
+                if normal_image(image).is_none() {
+                    return Err(Denial::new(access, format!("`{image}` is no image"), None));
+                }
                 if !self.docker.enabled {
                     let line = format!("`enabled: true` and `{image}` to `images`");
                     return Err(not_granted(access, &format!("running a container of `{image}`"), "docker", &line));
@@ -112,6 +125,23 @@ impl Capabilities {
         }
         let reason = format!("`{line}` matches nothing in the plugin's `exec.allowlist`");
         Err(Denial::new(access, reason, Some(add(&entry, "exec"))))
+    }
+
+    fn permits_secret(&self, access: &Access, name: &str, text: &str) -> Result<(), Denial> {
+        let url = Url::parse(text).ok().filter(|url| url.host().is_some());
+        let Some(url) = url else { return Err(Denial::new(access, format!("`{text}` is no absolute URL"), None)) };
+        let mut named = self.secrets.iter().filter(|secret| secret.name == name).peekable();
+        let host = allowlist_entry(&url);
+        if named.peek().is_none() {
+            let entry = format!("`{{ name: {name}, hosts: ['{host}'] }}` to `capabilities.secrets`");
+            let reason = format!("sending the secret `{name}` needs the capability `secrets`");
+            return Err(Denial::new(access, reason, Some(ask(&entry))));
+        }
+        if named.any(|secret| is_url_allowed(&secret.hosts, &url)) {
+            return Ok(());
+        }
+        let hint = ask(&format!("`{host}` to the `hosts` of the secret `{name}`"));
+        Err(Denial::new(access, format!("the secret `{name}` may not be sent to `{host}`"), Some(hint)))
     }
 
     fn permits_url(&self, access: &Access, text: &str) -> Result<(), Denial> {

@@ -1,13 +1,13 @@
 use crate::effective::effective;
-use crate::matchers::{Glob, HostPattern};
-use crate::{Capabilities, LimitSettings, Limits};
+use crate::matchers::{Glob, HostPattern, image_glob};
+use crate::{Capabilities, LimitSettings, Limits, Llm};
 
 /// What a manifest asks for beyond what was granted, one line each, for a person to decide about. Empty means that the
 /// grant still covers it. Compared with [`Capabilities::default`] it is all that a plugin asks for.
 pub fn widened(requested: &Capabilities, granted: &Capabilities) -> Vec<String> {
     let mut lines = Vec::new();
     // Taken apart in full, so that a new capability cannot be forgotten here
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, wasm } = requested;
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = requested;
     let mut say = |is_new: bool, line: String| {
         if is_new {
             lines.push(line);
@@ -37,7 +37,7 @@ pub fn widened(requested: &Capabilities, granted: &Capabilities) -> Vec<String> 
         let held = if granted.exec.enabled { granted.exec.allowlist.as_slice() } else { &[] };
         for glob in &exec.allowlist {
             let line = if glob == "*" { "run any program".to_owned() } else { format!("run `{glob}`") };
-            say(!is_covered(glob, held), line);
+            say(!is_covered(glob, held, Glob::new), line);
         }
     }
 
@@ -52,12 +52,31 @@ pub fn widened(requested: &Capabilities, granted: &Capabilities) -> Vec<String> 
                 say(is_new || held.is_some(), "call language models without a budget of its own".to_owned());
             }
         }
+        match (&llm.models, &granted.llm.models) {
+            (Some(asked), held) => {
+                let held = if is_new { Some([].as_slice()) } else { held.as_deref() };
+                for model in asked {
+                    let is_more = held.is_some_and(|held| !is_covered(model, held, Glob::new));
+                    say(is_more, format!("call the model {model}"));
+                }
+            }
+            (None, held) => say(!is_new && held.is_some(), "call any language model".to_owned()),
+        }
+        match (llm.max_tokens, granted.llm.max_tokens) {
+            (Some(asked), held) => {
+                let is_more = is_new || held.is_some_and(|held| asked > held);
+                say(is_more, format!("use up to {asked} tokens in one call of a model"));
+            }
+            (None, held) => {
+                say(!is_new && held.is_some(), "use any number of tokens in one call of a model".to_owned());
+            }
+        }
     }
 
     if docker.enabled {
         let held = if granted.docker.enabled { granted.docker.images.as_slice() } else { &[] };
         for image in &docker.images {
-            say(!is_covered(image, held), format!("run containers of {image}"));
+            say(!is_covered(image, held, image_glob), format!("run containers of {image}"));
         }
     }
 
@@ -67,6 +86,15 @@ pub fn widened(requested: &Capabilities, granted: &Capabilities) -> Vec<String> 
     if let Some(risk) = permissions.approve {
         let is_new = granted.permissions.approve.is_none_or(|held| risk > held);
         say(is_new, format!("approve requests of up to {risk} risk in your place"));
+    }
+    for secret in secrets {
+        let held = granted.secrets.iter().filter(|held| held.name == secret.name).flat_map(|held| &held.hosts);
+        let held = held.filter_map(|text| text.parse::<HostPattern>().ok()).collect::<Vec<_>>();
+        for host in &secret.hosts {
+            let is_new = host.parse::<HostPattern>().map_or(true, |host| !held.iter().any(|wide| wide.covers(&host)));
+            let to = if host == "*" { "any host" } else { host };
+            say(is_new, format!("send the secret {} to {to}, without seeing it", secret.name));
+        }
     }
     say(*wasm && !granted.wasm, "run WebAssembly".to_owned());
     lines
@@ -94,9 +122,9 @@ pub fn widened_limits(requested: &LimitSettings, granted: &LimitSettings) -> Vec
     lines
 }
 
-fn is_covered(pattern: &str, by: &[String]) -> bool {
-    let narrow = Glob::new(pattern);
-    by.iter().any(|wide| Glob::new(wide).covers(&narrow))
+fn is_covered(pattern: &str, by: &[String], glob: fn(&str) -> Glob) -> bool {
+    let narrow = glob(pattern);
+    by.iter().any(|wide| glob(wide).covers(&narrow))
 }
 
 impl Capabilities {
@@ -119,7 +147,7 @@ impl Capabilities {
             own.docker.images.clear();
         }
         if !own.llm.enabled {
-            own.llm.budget = None;
+            own.llm = Llm::default();
         }
         if !(own.filesystem.read || own.filesystem.write || own.filesystem.delete) {
             own.filesystem.restricted.clear();
@@ -130,10 +158,15 @@ impl Capabilities {
             &mut own.exec.allowlist,
             &mut own.docker.images,
             &mut own.env,
-        ] {
+        ]
+        .into_iter()
+        .chain(own.llm.models.as_mut())
+        .chain(own.secrets.iter_mut().map(|secret| &mut secret.hosts))
+        {
             list.sort_unstable();
             list.dedup();
         }
+        own.secrets.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         serde_json::to_string(&own).unwrap_or_default()
     }
 }

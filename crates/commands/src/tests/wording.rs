@@ -1,4 +1,4 @@
-use mimir_shared_config::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Risk};
+use mimir_shared_config::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Risk, Secret};
 
 use crate::wording::{asks, short};
 
@@ -30,21 +30,23 @@ fn every_capability_has_words() {
     check(
         &Capabilities {
             filesystem: Filesystem { read: true, write: true, delete: true, restricted: vec![".env".into()] },
-            llm: Llm { enabled: true, budget: Some(5.0) },
+            llm: Llm { enabled: true, budget: Some(5.0), models: Some(vec!["a-*".into()]), max_tokens: Some(1_000) },
             docker: Docker { enabled: true, images: vec!["node:22".into()] },
             env: vec!["A".into(), "B".into(), "C".into()],
             permissions: Permissions { approve: Some(Risk::Low) },
+            secrets: vec![Secret { name: "TOKEN".into(), hosts: vec!["a.test".into(), "b.test".into()] }],
             wasm: true,
             ..none()
         },
-        "read+write+delete files, containers node:22, models $5.00, env A, B +1, approve ≤ low, wasm",
+        "read+write+delete files, containers node:22, models $5.00, env A, B +1, send TOKEN, approve ≤ low, wasm",
         &[
             "High: run containers from `node:22`",
             "High: delete files and folders of this project, except `.env`",
             "Medium: approve for you what is of low risk",
             "Medium: create and change files of this project, except `.env`",
             "Medium: read the environment variables | A | B | C",
-            "Medium: call language models, for at most $5.00 a session",
+            "Medium: send your secret `TOKEN`, without seeing it, to | a.test | b.test",
+            "Medium: call language models, for at most $5.00 a session, with at most 1000 tokens a call: `a-*`",
             "Low: read files of this project, except `.env`",
             "Low: run WebAssembly inside its own isolate",
         ],

@@ -17,6 +17,8 @@ pub struct ConfigFile {
     pub hooks: HooksFile,
     /// What may be spent.
     pub budget: BudgetFile,
+    /// What the walls around plugins must be made of.
+    pub sandbox: SandboxFile,
 }
 
 /// Which plugins run, and how.
@@ -62,6 +64,70 @@ pub struct OverrideFile {
     /// What happens to a call when it fails to answer about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Whether its answers count (`enforce`, the default), or are only recorded (`observe`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<PluginMode>,
+}
+
+/// What a plugin's answers do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PluginMode {
+    /// They count.
+    #[default]
+    Enforce,
+    /// They are checked and recorded, and change nothing: its shadow mode.
+    Observe,
+}
+
+/// What the walls around plugins must be made of. Only the user and the company can say so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct SandboxFile {
+    /// Plugins do not start where one of these is not enforced. `mimir plugin doctor` shows what is.
+    pub require: Vec<SandboxLayer>,
+}
+
+/// A layer of the wall around a sandbox process. Not every kernel has every one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SandboxLayer {
+    /// Plugins run in processes of their own, and not in Mimir's.
+    Process,
+    /// The kernel lets the process open no file.
+    Landlock,
+    /// The kernel lets the process make no TCP connection.
+    LandlockNetwork,
+    /// The kernel lets the process make only a few system calls.
+    Seccomp,
+    /// Nothing that the process starts has more rights than itself.
+    NoNewPrivileges,
+    /// Memory, files and processes of the process are bounded.
+    ResourceLimits,
+}
+
+impl SandboxLayer {
+    /// All of them, the outermost first.
+    pub const ALL: [Self; 6] = [
+        Self::Process,
+        Self::Landlock,
+        Self::LandlockNetwork,
+        Self::Seccomp,
+        Self::NoNewPrivileges,
+        Self::ResourceLimits,
+    ];
+
+    /// As the configuration names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Landlock => "landlock",
+            Self::LandlockNetwork => "landlock-network",
+            Self::Seccomp => "seccomp",
+            Self::NoNewPrivileges => "no-new-privileges",
+            Self::ResourceLimits => "resource-limits",
+        }
+    }
 }
 
 /// What a team says.

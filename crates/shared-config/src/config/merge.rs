@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::read::ReadLayer;
 use super::{
-    Allowlist, Budget, BudgetFile, Config, Hooks, Isolation, Layer, OverrideFile, Plugins, PreCompactHook, Teams,
+    Allowlist, Budget, BudgetFile, Config, Hooks, Isolation, Layer, Origin, OverrideFile, PluginMode, Plugins,
+    PreCompactHook, SandboxLayer, Teams,
 };
 use crate::error::ConfigError;
 use crate::{Capabilities, Failure};
@@ -51,9 +52,10 @@ pub(super) fn merge(layers: &[ReadLayer], trusted: bool, notices: Vec<String>) -
         merge.plugins(layer);
         merge.teams(layer);
         merge.hooks(layer);
+        merge.sandbox(layer);
         merge.plain(layer)?;
     }
-    let Merge { plain, mut plugins, mut teams, hooks, notices, .. } = merge;
+    let Merge { plain, mut plugins, mut teams, hooks, required_layers, notices, .. } = merge;
     plugins.isolation = plain.isolation.unwrap_or_default();
     plugins.quarantine_after = plain.quarantine_after.unwrap_or(QUARANTINE_AFTER);
     plugins.options = plain.options;
@@ -62,7 +64,7 @@ pub(super) fn merge(layers: &[ReadLayer], trusted: bool, notices: Vec<String>) -
     teams.required.sort_by_key(|entry| std::cmp::Reverse((entry.origin.layer.trust(), entry.origin.layer)));
     let BudgetFile { enabled, max_cost } = plain.budget;
     let budget = Budget { enabled: enabled.unwrap_or(max_cost.is_some()), max_cost };
-    Ok(Config { plugins, teams, hooks, budget, notices })
+    Ok(Config { plugins, teams, hooks, budget, required_layers, notices })
 }
 
 #[derive(Default)]
@@ -72,6 +74,7 @@ struct Merge {
     plugins: Plugins,
     teams: Teams,
     hooks: Hooks,
+    required_layers: Vec<(SandboxLayer, Origin)>,
     notices: Vec<String>,
 }
 
@@ -92,13 +95,15 @@ impl Merge {
 
     fn plugins(&mut self, layer: &ReadLayer) {
         let said = &layer.file.plugins;
+        // Before it is trusted, the only plugins that a repository's lists could mean are the user's own
         if self.may_widen(layer) {
             self.plugins.enabled.extend(layer.entries(&["plugins", "enabled"], &said.enabled));
+            self.plugins.disabled.extend(layer.entries(&["plugins", "disabled"], &said.disabled));
         } else {
             self.say_left_out(layer, "plugins.enabled", !said.enabled.is_empty());
+            self.say_left_out(layer, "plugins.disabled", !said.disabled.is_empty());
         }
-        self.plugins.disabled.extend(layer.entries(&["plugins", "disabled"], &said.disabled));
-        for (name, OverrideFile { limits, failure }) in &said.overrides {
+        for (name, OverrideFile { limits, failure, mode }) in &said.overrides {
             let own = self.plugins.overrides.entry(name.clone()).or_default();
             match layer.layer {
                 Layer::Project | Layer::Policy => own.limits_at_most = own.limits_at_most.narrowest(limits),
@@ -114,20 +119,33 @@ impl Merge {
                 Some(failure) => own.failure = Some(*failure),
                 None => {}
             }
+            match layer.layer {
+                Layer::Project if *mode == Some(PluginMode::Enforce) => {
+                    let place = layer.place();
+                    self.notices.push(format!(
+                        "`mode: enforce` for {name} in {place} has no effect: a repository can only say `observe`, about \
+                         plugins that it brings"
+                    ));
+                }
+                Layer::Project => own.mode_in_repository = *mode,
+                layer => own.mode = mode.map(|mode| (mode, layer)).or(own.mode),
+            }
         }
     }
 
     fn teams(&mut self, layer: &ReadLayer) {
         let said = &layer.file.teams.plugins;
         let keys = |key| ["teams", "plugins", key];
-        if let Some(allowlist) = &said.allowlist {
-            let patterns = layer.patterns(&keys("allowlist"), allowlist);
-            self.teams.allowlists.push(Allowlist { patterns, origin: layer.origin(&keys("allowlist"), None) });
-        }
-        self.teams.blocklist.extend(layer.patterns(&keys("blocklist"), &said.blocklist));
         if self.may_widen(layer) {
+            if let Some(allowlist) = &said.allowlist {
+                let patterns = layer.patterns(&keys("allowlist"), allowlist);
+                self.teams.allowlists.push(Allowlist { patterns, origin: layer.origin(&keys("allowlist"), None) });
+            }
+            self.teams.blocklist.extend(layer.patterns(&keys("blocklist"), &said.blocklist));
             self.teams.required.extend(layer.entries(&keys("required"), &said.required));
         } else {
+            self.say_left_out(layer, "teams.plugins.allowlist", said.allowlist.is_some());
+            self.say_left_out(layer, "teams.plugins.blocklist", !said.blocklist.is_empty());
             self.say_left_out(layer, "teams.plugins.required", !said.required.is_empty());
         }
         if let Some(ceiling) = &said.capabilities {
@@ -156,6 +174,24 @@ impl Merge {
         let merged = below.merge(provider(layer.place(), &said)?).extract();
         self.plain = merged.map_err(|error| does_not_fit(&error))?;
         Ok(())
+    }
+
+    /// Whoever requires more protection than there is keeps plugins from starting. A repository could switch off the user's
+    /// guards so.
+    fn sandbox(&mut self, layer: &ReadLayer) {
+        let said = &layer.file.sandbox.require;
+        if layer.layer == Layer::Project {
+            if !said.is_empty() {
+                let place = layer.place();
+                self.notices.push(format!(
+                    "`sandbox.require` in {place} has no effect: only the user and the company can say it"
+                ));
+            }
+            return;
+        }
+        let required =
+            said.iter().enumerate().map(|(index, one)| (*one, layer.origin(&["sandbox", "require"], Some(index))));
+        self.required_layers.extend(required);
     }
 
     /// What a layer says, without what it cannot: a repository only narrows isolation, budget and quarantine, trusted or

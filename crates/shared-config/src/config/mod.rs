@@ -17,7 +17,8 @@ pub use budget::Budget;
 pub use decide::{Candidate, Decision};
 pub use entry::{InvalidPluginEntry, PluginEntry, PluginPattern, PluginSpec};
 pub use file::{
-    BudgetFile, ConfigFile, HookEntry, HooksFile, Isolation, OverrideFile, PluginsFile, TeamPluginsFile, TeamsFile,
+    BudgetFile, ConfigFile, HookEntry, HooksFile, Isolation, OverrideFile, PluginMode, PluginsFile, SandboxFile,
+    SandboxLayer, TeamPluginsFile, TeamsFile,
 };
 pub use layer::{ConfigSources, ConfigText, Layer, Origin};
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// What may be spent.
     pub budget: Budget,
+    /// The layers without which no plugin starts, and who says so.
+    pub required_layers: Vec<(SandboxLayer, Origin)>,
     /// What was left out because the repository is not trusted yet, and what had no effect; one line each, for a person.
     pub notices: Vec<String>,
 }
@@ -43,9 +46,9 @@ pub struct Config {
 impl Config {
     /// What all layers come to: defaults < user < project < environment < flags < policy.
     ///
-    /// Lists of plugins add up. Before a repository is trusted, its `enabled`, `options`, `hooks` and `required` have no
-    /// effect; trusted or not, it only narrows limits, isolation, budget and `failure`. What had no effect is said in
-    /// [`Config::notices`].
+    /// Lists of plugins add up. Before a repository is trusted, its lists of plugins, `options` and `hooks` have no effect:
+    /// the only plugins that they could mean are the user's, and one of those may be a guard. Trusted or not, it only
+    /// narrows limits, capabilities, isolation, budget and `failure`. What had no effect is said in [`Config::notices`].
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] with all that is wrong in all files, else the first variable or flag that is wrong.
@@ -87,7 +90,8 @@ pub struct Plugins {
     pub quarantine_after: u32,
     /// The plugins' own settings, by plugin.
     pub options: IndexMap<String, Value>,
-    /// What is said about single plugins, by plugin. Ask [`Config::limits_of`] and [`Config::failure_of`].
+    /// What is said about single plugins, by plugin. Ask [`Config::limits_of`], [`Config::failure_of`] and
+    /// [`Config::mode_of`].
     pub overrides: IndexMap<String, Override>,
 }
 
@@ -107,6 +111,10 @@ pub struct Override {
     pub limits_at_most: LimitSettings,
     /// What comes in place of the manifest's `failure`.
     pub failure: Option<Failure>,
+    /// What its answers do, as the user or the company says.
+    pub mode: Option<(PluginMode, Layer)>,
+    /// What its answers do, as the repository says: counts for what the repository itself brings.
+    pub mode_in_repository: Option<PluginMode>,
 }
 
 /// What the company says about plugins.

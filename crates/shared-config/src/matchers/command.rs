@@ -10,7 +10,3 @@ pub(crate) fn is_command_allowed(allowlist: &[String], argv: &[String]) -> bool 
     let line = command_line(argv);
     !argv.is_empty() && allowlist.iter().any(|pattern| Glob::new(pattern).matches(&line))
 }
-
-pub(crate) fn is_image_allowed(images: &[String], image: &str) -> bool {
-    images.iter().any(|pattern| Glob::new(pattern).matches(image))
-}

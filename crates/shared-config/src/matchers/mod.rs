@@ -5,12 +5,15 @@ mod closed;
 mod command;
 mod glob;
 mod host;
+mod image;
 mod path;
 
 pub use closed::{Closed, closed_path};
 pub use command::command_line;
-pub(crate) use command::{is_command_allowed, is_image_allowed};
+pub(crate) use command::is_command_allowed;
 pub(crate) use glob::Glob;
 pub use host::{HostPattern, InvalidHostPattern, is_public_address};
 pub(crate) use host::{is_address_allowed, is_url_allowed};
+pub use image::normal_image;
+pub(crate) use image::{image_glob, is_image_allowed};
 pub(crate) use path::{RestrictedPaths, beneath, restricted_problem};

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use mimir_shared_config::{
-    Access, Capabilities, ContentHash, Grant, GrantMode, LimitSettings, PluginIdentity, PluginManifest, PluginSource,
-    effective, widened, widened_limits,
+    Access, Capabilities, ContentHash, Grant, GrantMode, LimitSettings, Llm, PluginIdentity, PluginManifest,
+    PluginSource, effective, widened, widened_limits,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -39,6 +39,48 @@ fn effective_is_the_narrowest() {
     check(llm(None), llm(Some(3.0)), None, llm(Some(3.0)));
     check(llm(Some(5.0)), llm(None), Some(llm(Some(1.0))), llm(Some(1.0)));
 
+    let llm =
+        |more: Value| json!({ "llm": { "enabled": true, "models": more["models"], "maxTokens": more["maxTokens"] } });
+    let haiku = json!({ "models": ["haiku-*"], "maxTokens": 9 });
+    check(llm(haiku.clone()), llm(json!({})), None, llm(haiku.clone()));
+    check(
+        llm(haiku),
+        llm(json!({ "models": ["haiku-5", "opus"], "maxTokens": 5 })),
+        None,
+        llm(json!({ "models": ["haiku-5"], "maxTokens": 5 })),
+    );
+    check(llm(json!({ "models": ["a"] })), llm(json!({ "models": ["b"] })), None, llm(json!({ "models": [] })));
+
+    let images = |images: &[&str]| json!({ "docker": { "enabled": true, "images": images } });
+    check(
+        images(&["node"]),
+        images(&["docker.io/library/node:latest"]),
+        None,
+        images(&["node", "docker.io/library/node:latest"]),
+    );
+    check(images(&["*"]), images(&["ghcr.io/a/*"]), None, images(&["ghcr.io/a/*"]));
+    check(images(&["node:22"]), images(&["evil/node:22"]), None, images(&[]));
+
+    let secrets = |secrets: &[(&str, &[&str])]| {
+        let secrets = secrets.iter().map(|(name, hosts)| json!({ "name": name, "hosts": hosts })).collect::<Vec<_>>();
+        json!({ "secrets": secrets })
+    };
+    let asked = secrets(&[("A", &["a.test", "b.test"]), ("B", &["b.test"])]);
+    check(
+        asked.clone(),
+        secrets(&[("A", &["*.test"]), ("C", &["c.test"])]),
+        None,
+        secrets(&[("A", &["a.test", "b.test"])]),
+    );
+    check(
+        asked.clone(),
+        secrets(&[("A", &["a.test"]), ("A", &["b.test"])]),
+        None,
+        secrets(&[("A", &["a.test", "b.test"])]),
+    );
+    check(asked.clone(), secrets(&[("A", &["c.test"])]), None, json!({}));
+    check(asked.clone(), asked, Some(secrets(&[("B", &["*"])])), secrets(&[("B", &["b.test"])]));
+
     let approve = |risk: &str| json!({ "permissions": { "approve": risk } });
     check(approve("high"), approve("low"), None, approve("low"));
     check(approve("high"), json!({}), None, json!({}));
@@ -51,8 +93,9 @@ fn widened_says_what_is_new() {
         "filesystem": { "read": true, "write": true, "delete": true },
         "network": { "enabled": true, "allowlist": ["api.a.test", "*"] },
         "exec": { "enabled": true, "allowlist": ["npm test", "*"] },
-        "llm": { "enabled": true, "budget": 5.0 },
+        "llm": { "enabled": true, "budget": 5.0, "models": ["haiku-*", "opus"], "maxTokens": 2000 },
         "docker": { "enabled": true, "images": ["node:22"] },
+        "secrets": [{ "name": "TOKEN", "hosts": ["api.a.test", "*"] }],
         "env": ["CI"],
         "permissions": { "approve": "medium" },
         "wasm": true,
@@ -61,13 +104,19 @@ fn widened_says_what_is_new() {
         "filesystem": { "read": true, "restricted": [".env"] },
         "network": { "enabled": true, "allowlist": ["*.a.test"] },
         "exec": { "enabled": true, "allowlist": ["npm *"] },
-        "llm": { "enabled": true, "budget": 2.0 },
+        "llm": { "enabled": true, "budget": 2.0, "models": ["haiku-*"], "maxTokens": 1000 },
+        "secrets": [{ "name": "TOKEN", "hosts": ["*.a.test"] }],
         "permissions": { "approve": "low" },
     }));
     let show = |granted: &Capabilities| widened(&all, granted).join("\n");
     insta::assert_snapshot!("widened_from_nothing", show(&Capabilities::default()));
     insta::assert_snapshot!("widened_from_less", show(&less));
     assert_eq!(show(&all), "");
+    let mut unbounded = all.clone();
+    unbounded.llm.models = None;
+    unbounded.llm.max_tokens = None;
+    let unbounded = widened(&unbounded, &all);
+    assert_eq!(unbounded, ["call any language model", "use any number of tokens in one call of a model"]);
     assert!(Capabilities::default().is_nothing() && !all.is_nothing());
 }
 
@@ -114,19 +163,28 @@ fn any_capabilities() -> impl Strategy<Value = Capabilities> {
         "127.0.0.1",
     ]);
     let globs = some(&["*", "npm *", "npm test", "npm t?st", "* test", "git log", "n*t", "\\*"]);
-    let globs2 = some(&["node:*", "node:22", "*"]);
+    let globs2 =
+        some(&["node:*", "node:22", "*", "node", "docker.io/library/node:latest", "*/x", "a.test/*", "evil/*"]);
+    let models = prop::option::of(some(&["*", "haiku-*", "haiku-5", "opus"]));
+    let secrets = prop::collection::vec(
+        (prop::sample::select(vec!["A", "B"]), some(&["*", "*.test", "a.test", "b.a.test"])),
+        0..3,
+    );
+    let tokens = prop::option::of(1u64..100);
     let restricted = some(&[".env", "src", "*.pem", "/build"]);
     let env = some(&["A", "B", "C"]);
     let risk = prop::sample::select(vec![Value::Null, json!("low"), json!("medium"), json!("critical")]);
     let flags = prop::array::uniform8(any::<bool>());
     let budget = prop::option::of(0.0..10.0f64);
-    (hosts, globs, globs2, restricted, env, risk, flags, budget).prop_map(
-        |(hosts, globs, images, restricted, env, risk, on, budget)| {
+    (hosts, globs, globs2, restricted, env, risk, flags, (budget, models, tokens, secrets)).prop_map(
+        |(hosts, globs, images, restricted, env, risk, on, (budget, models, tokens, secrets))| {
+            let secrets = secrets.into_iter().map(|(name, hosts)| json!({ "name": name, "hosts": hosts }));
             capabilities(json!({
                 "filesystem": { "read": on[0], "write": on[1], "delete": on[2], "restricted": restricted },
                 "network": { "enabled": on[3], "allowlist": hosts },
                 "exec": { "enabled": on[4], "allowlist": globs },
-                "llm": { "enabled": on[5], "budget": budget },
+                "llm": { "enabled": on[5], "budget": budget, "models": models, "maxTokens": tokens },
+                "secrets": secrets.collect::<Vec<_>>(),
                 "docker": { "enabled": on[6], "images": images },
                 "env": env, "permissions": { "approve": risk }, "wasm": on[7],
             }))
@@ -155,8 +213,15 @@ fn any_access() -> impl Strategy<Value = Access> {
         ip.prop_map(|ip| Access::NetAddress { host: "a.test".to_owned(), ip: ip.parse().unwrap() }),
         line.prop_map(|line| Access::Exec { argv: line.split(' ').map(str::to_owned).collect() }),
         name.prop_map(|name| Access::Env { name: name.to_owned() }),
-        prop::sample::select(vec!["node:22", "node:20", "x"])
+        prop::sample::select(vec!["node:22", "node:20", "node", "x", "evil/x", "a.test/x:1", "docker.io/library/node"])
             .prop_map(|image| Access::Docker { image: image.to_owned() }),
+        prop::sample::select(vec!["haiku-4", "haiku-5", "opus", "x"])
+            .prop_map(|model| Access::Llm { model: model.to_owned() }),
+        (
+            prop::sample::select(vec!["A", "B", "C"]),
+            prop::sample::select(vec!["https://a.test", "https://b.a.test", "https://x.y"])
+        )
+            .prop_map(|(name, url)| Access::Secret { name: name.to_owned(), url: url.to_owned() }),
     ]
 }
 
@@ -172,6 +237,10 @@ proptest! {
             }
         }
         prop_assert!(widened(&both, &a).is_empty(), "{:?}", widened(&both, &a));
+        let bounds = |llm: &Llm| (llm.budget.unwrap_or(f64::MAX), llm.max_tokens.unwrap_or(u64::MAX));
+        for one in [&a, &b, &c] {
+            prop_assert!(bounds(&both.llm).0 <= bounds(&one.llm).0 && bounds(&both.llm).1 <= bounds(&one.llm).1);
+        }
     }
 
     /// What is not said to a person is not let through either.

@@ -48,7 +48,9 @@ fn manifests() {
         "wrong_values",
         "name: My Plugin\nversion: one\nmain: ../outside.ts\nengines: { mimir: 'newest' }\nfailure: ajar\nbefore: [My Plugin]\n\
          capabilities:\n  filesystem: { restricted: ['!.env', '[z-a]'] }\n  network: { enabled: true, allowlist: \
-         ['https://a.test/path', 'ftp://a.test'] }\n  llm: { budget: -1 }\n  env: ['A=B', '*']\n  permissions: { approve: lo }\n\
+         ['https://a.test/path', 'ftp://a.test'] }\n  llm: { budget: -1, models: [''], maxTokens: 0 }\n  env: ['A=B', '*', TOKEN]\n  \
+         docker: { images: ['https://a.test/x'] }\n  secrets: [{ name: TOKEN, hosts: [a.test/x] }, { name: 'A B', hosts: [] }, \
+         { name: TOKEN, hosts: [a.test] }, { name: T }]\n  permissions: { approve: lo }\n\
          limits:\n  memory: 1GB\n  cpu: 5 hours\n  time: 0\noptions:\n  type: objekt\n",
     );
     manifest("broken_yaml", "name: my-plugin\nversion: 1.0.0\nevents: [a, b\nlicense: MIT\n");
