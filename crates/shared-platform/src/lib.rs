@@ -9,6 +9,7 @@
 mod adapters;
 mod audit;
 mod clock;
+mod confinement;
 mod directory;
 mod error;
 mod file_system;
@@ -22,6 +23,7 @@ pub mod testing;
 pub use adapters::{FileAuditLog, HostProcesses, OsFileSystem, ReqwestClient, StderrNotifier, SystemClock};
 pub use audit::{AuditLine, AuditLog, AuditRecord, BrokenChain, ChainHead, verify_segment};
 pub use clock::Clock;
+pub use confinement::{Confinement, ConfinementError, Enforced, Extent, landlock_abi};
 pub use directory::{Directory, Links, Place};
 pub use error::PlatformError;
 pub use file_system::{DirEntry, FileKind, FileSystem, Metadata, UpdateFn};
