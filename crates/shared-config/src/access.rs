@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use url::Url;
 
 use crate::{PluginId, Risk};
 
@@ -38,8 +39,8 @@ pub enum Access {
     },
     /// Connect to an address that a host's name was resolved to.
     NetAddress {
-        /// The host as the URL names it.
-        host: String,
+        /// The absolute URL of the request.
+        url: String,
         /// The address that would be connected to.
         ip: IpAddr,
     },
@@ -111,7 +112,11 @@ impl fmt::Display for Access {
             Self::FileDelete { path } => write!(f, "delete {}", path.display()),
             Self::Exec { argv } => write!(f, "run {}", shell_words::join(argv)),
             Self::Net { url } => write!(f, "request {url}"),
-            Self::NetAddress { host, ip } => write!(f, "connect to {host} at {ip}"),
+            Self::NetAddress { url, ip } => {
+                let url = Url::parse(url).ok();
+                let host = url.as_ref().and_then(Url::host_str).unwrap_or("what is no host");
+                write!(f, "connect to {host} at {ip}")
+            }
             Self::Env { name } => write!(f, "read the environment variable {name}"),
             Self::Secret { name, url } => write!(f, "send the secret {name} to {url}"),
             Self::Llm { model } => write!(f, "call the language model {model}"),

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::path::Path;
 
 use url::Url;
@@ -5,7 +6,7 @@ use url::Url;
 use crate::access::{Access, Denial};
 use crate::matchers::{
     self, Glob, RestrictedPaths, beneath, closed_path, is_address_allowed, is_command_allowed, is_image_allowed,
-    is_public_address, is_url_allowed, normal_image,
+    is_url_allowed, normal_image,
 };
 use crate::{Capabilities, PluginId};
 
@@ -21,19 +22,7 @@ impl Capabilities {
             Access::FileDelete { path } => self.permits_path(access, path, root, self.filesystem.delete, "delete"),
             Access::Exec { argv } => self.permits_exec(access, argv),
             Access::Net { url } => self.permits_url(access, url),
-            Access::NetAddress { host, ip } => {
-                if !self.network.enabled {
-                    return Err(not_granted(access, &format!("connecting to `{host}`"), "network", &switch_on(host)));
-                }
-                if is_address_allowed(&self.network.allowlist, host, *ip) {
-                    return Ok(());
-                }
-                if is_public_address(*ip) {
-                    return Err(not_in_allowlist(access, host));
-                }
-                let reason = format!("`{host}` is at {ip}, which is no public address and is not named itself");
-                Err(Denial::new(access, reason, Some(add(&format!("`{ip}` to `allowlist`"), "network"))))
-            }
+            Access::NetAddress { url, ip } => self.permits_address(access, url, *ip),
             Access::Env { name } if self.env.contains(name) => Ok(()),
             Access::Env { name } => {
                 let reason = format!("reading the environment variable `{name}` needs the capability `env`");
@@ -142,6 +131,22 @@ impl Capabilities {
         }
         let hint = ask(&format!("`{host}` to the `hosts` of the secret `{name}`"));
         Err(Denial::new(access, format!("the secret `{name}` may not be sent to `{host}`"), Some(hint)))
+    }
+
+    fn permits_address(&self, access: &Access, text: &str, ip: IpAddr) -> Result<(), Denial> {
+        let Ok(mut url) = Url::parse(text) else {
+            return Err(Denial::new(access, format!("`{text}` is no absolute URL"), None));
+        };
+        self.permits_url(access, text)?;
+        if is_address_allowed(&self.network.allowlist, &url, ip) {
+            return Ok(());
+        }
+        let host = url.host_str().unwrap_or_default().to_owned();
+        // Cannot fail: the URL has a host, or it would not have been permitted
+        let _ = url.set_ip_host(ip);
+        let reason = format!("`{host}` is at {ip}, which is no public address and is not named itself");
+        let entry = format!("`{}` to `allowlist`", allowlist_entry(&url));
+        Err(Denial::new(access, reason, Some(add(&entry, "network"))))
     }
 
     fn permits_url(&self, access: &Access, text: &str) -> Result<(), Denial> {

@@ -83,9 +83,9 @@ pub(crate) async fn fetch(call: &Arc<Call>) -> Result<Value, ApiError> {
 async fn send(call: &Arc<Call>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let denial: Arc<Mutex<Option<Denial>>> = Arc::default();
     let check: AddressCheck = {
-        let (call, denial) = (Arc::clone(call), Arc::clone(&denial));
-        Arc::new(move |host, ip| {
-            call.ask(&Access::NetAddress { host: host.to_owned(), ip }).map_err(|found| {
+        let (call, denial, url) = (Arc::clone(call), Arc::clone(&denial), request.url.to_string());
+        Arc::new(move |_, ip| {
+            call.ask(&Access::NetAddress { url: url.clone(), ip }).map_err(|found| {
                 let reason = found.reason.clone();
                 denial.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(found);
                 reason

@@ -144,12 +144,16 @@ impl HostPattern {
     /// Whether a request to `url` is covered. The address behind the name is another question.
     pub fn matches(&self, url: &Url) -> bool {
         let Some(host) = url.host() else { return false };
+        self.is_way_of(url) && self.host.matches(&host.to_owned())
+    }
+
+    /// Whether scheme and port are those of `url`.
+    fn is_way_of(&self, url: &Url) -> bool {
         url.scheme() == self.scheme.as_str()
             && match self.port {
                 PortMatch::Any => true,
                 PortMatch::One(port) => url.port_or_known_default() == Some(port),
             }
-            && self.host.matches(&host.to_owned())
     }
 
     /// Whether all that `other` covers is covered by this one too. A wildcard does not cover what names a private address,
@@ -183,14 +187,16 @@ impl HostPattern {
         (self.scheme == other.scheme).then_some(Self { scheme: self.scheme, host, port })
     }
 
-    /// Whether it names this very address, which is the only thing that opens a private one: an address itself, or
-    /// `localhost` for the loopback addresses. A name whose owner may point it anywhere opens none.
-    fn names(&self, ip: IpAddr) -> bool {
-        match &self.host {
-            HostMatch::Address(named) => unmapped(*named) == unmapped(ip),
-            HostMatch::Name(name) => unmapped(ip).is_loopback() && is_localhost(name),
-            HostMatch::Any | HostMatch::Beneath(_) => false,
-        }
+    /// Whether it names the address that a request to `url` would connect to, which is the only thing that opens a private
+    /// one: an address itself, or `localhost` for the loopback addresses, with the scheme and port of the request. A name
+    /// whose owner may point it anywhere opens none.
+    fn names(&self, url: &Url, ip: IpAddr) -> bool {
+        self.is_way_of(url)
+            && match &self.host {
+                HostMatch::Address(named) => unmapped(*named) == unmapped(ip),
+                HostMatch::Name(name) => unmapped(ip).is_loopback() && is_localhost(name),
+                HostMatch::Any | HostMatch::Beneath(_) => false,
+            }
     }
 }
 
@@ -239,7 +245,7 @@ fn unmapped(ip: IpAddr) -> IpAddr {
 
 /// Whether an address is one of the public internet: not private, loopback, link-local, shared, documentation,
 /// benchmarking, multicast, reserved, nor an IPv6 address that carries such an IPv4 one. From IANA's registries of
-/// special-purpose addresses (RFC 6890).
+/// special-purpose addresses (RFC 6890). Where clouds tell a machine about itself is not public either, wherever it is.
 pub fn is_public_address(ip: IpAddr) -> bool {
     match unmapped(ip) {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -258,6 +264,8 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
         || (a == 192 && b == 0 && c == 0)
         || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (18..20).contains(&b))
+        // What a virtual machine of Azure asks about itself, although the address is a public one
+        || ip.octets() == [168, 63, 129, 16]
         || a >= 224)
 }
 
@@ -278,18 +286,19 @@ pub(crate) fn is_url_allowed(allowlist: &[String], url: &Url) -> bool {
     allowlist.iter().filter_map(|text| text.parse::<HostPattern>().ok()).any(|pattern| pattern.matches(url))
 }
 
-/// Whether the address that `host` was resolved to may be connected to: the host is allowed, and the address is public or
-/// named itself.
-pub(crate) fn is_address_allowed(allowlist: &[String], host: &str, ip: IpAddr) -> bool {
-    let Some(host) = parse_host(host) else { return false };
+/// Whether the address that the host of `url` was resolved to may be connected to: the URL is allowed, and the address is
+/// public or named itself.
+pub(crate) fn is_address_allowed(allowlist: &[String], url: &Url, ip: IpAddr) -> bool {
     let patterns = allowlist.iter().filter_map(|text| text.parse::<HostPattern>().ok()).collect::<Vec<_>>();
-    patterns.iter().any(|pattern| pattern.host.matches(&host))
-        && (is_public_address(ip) || patterns.iter().any(|pattern| pattern.names(ip)))
+    patterns.iter().any(|pattern| pattern.matches(url))
+        && (is_public_address(ip) || patterns.iter().any(|pattern| pattern.names(url, ip)))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -321,6 +330,17 @@ mod tests {
         check("*", "http://anything.test/", false);
         check("bücher.example", "https://xn--bcher-kva.example/", true);
         check("*", "file:///etc/passwd", false);
+        check("example.com", "https://example.com../", false);
+        check("*.example.com", "https://a.example.com./", true);
+        check("*.example.com", "https://a.example.com%2eevil.test/", false);
+        check("*.example.com", "https://.example.com/", false);
+        check("*.xn--bcher-kva.example", "https://a.BÜCHER.example/", true);
+        check("example.com", "https://ｅxample。com/", true);
+        check("apple.com", "https://аpple.com/", false);
+        check("[::1]", "https://[0:0::0001]/", true);
+        check("127.0.0.1", "https://2130706433/", true);
+        check("127.0.0.1", "https://0177.0.0.1/", true);
+        check("127.0.0.1", "https://[::ffff:7f00:1]/", false);
     }
 
     #[test]
@@ -343,6 +363,13 @@ mod tests {
             "169.254.169.254",
             "172.16.0.1",
             "192.168.1.1",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "64:ff9b:1::101:101",
+            "::ffff:0:1.1.1.1",
+            "2002:a9fe:a9fe::",
             "198.18.0.1",
             "224.0.0.1",
             "255.255.255.255",
@@ -368,27 +395,127 @@ mod tests {
 
     #[test]
     fn opens_a_private_address_only_if_it_is_named() {
-        let check = |allowlist: &[&str], host: &str, ip: &str, expected: bool| {
+        let check = |allowlist: &[&str], url: &str, ip: &str, expected: bool| {
             let allowlist = allowlist.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let found = is_address_allowed(&allowlist, host, ip.parse().unwrap());
-            assert_eq!(found, expected, "{allowlist:?} on {host} at {ip}");
+            let found = is_address_allowed(&allowlist, &Url::parse(url).unwrap(), ip.parse().unwrap());
+            assert_eq!(found, expected, "{allowlist:?} on {url} at {ip}");
         };
-        check(&["example.com"], "example.com", "1.1.1.1", true);
-        check(&["example.com"], "EXAMPLE.com.", "1.1.1.1", true);
-        check(&["example.com"], "evil.test", "1.1.1.1", false);
-        check(&[], "example.com", "1.1.1.1", false);
-        check(&["example.com"], "example.com", "127.0.0.1", false);
-        check(&["*"], "example.com", "10.0.0.1", false);
-        check(&["*"], "10.0.0.1", "10.0.0.1", false);
-        check(&["10.0.0.1"], "10.0.0.1", "10.0.0.1", true);
-        check(&["10.0.0.1"], "10.0.0.1", "::ffff:10.0.0.1", true);
-        check(&["10.0.0.1"], "10.0.0.2", "10.0.0.2", false);
-        check(&["wiki.corp", "10.0.0.1"], "wiki.corp", "10.0.0.1", true);
-        check(&["wiki.corp"], "wiki.corp", "10.0.0.1", false);
-        check(&["http://localhost:3000"], "localhost", "127.0.0.1", true);
-        check(&["localhost"], "localhost", "::1", true);
-        check(&["localhost"], "localhost", "10.0.0.1", false);
-        check(&["[::1]"], "[::1]", "::1", true);
+        check(&["example.com"], "https://example.com", "1.1.1.1", true);
+        check(&["example.com"], "https://EXAMPLE.com.", "1.1.1.1", true);
+        check(&["example.com"], "https://evil.test", "1.1.1.1", false);
+        check(&[], "https://example.com", "1.1.1.1", false);
+        check(&["example.com"], "https://example.com", "127.0.0.1", false);
+        check(&["*"], "https://example.com", "10.0.0.1", false);
+        check(&["*"], "https://10.0.0.1", "10.0.0.1", false);
+        check(&["10.0.0.1"], "https://10.0.0.1", "10.0.0.1", true);
+        check(&["10.0.0.1"], "https://10.0.0.1", "::ffff:10.0.0.1", true);
+        check(&["10.0.0.1"], "https://10.0.0.2", "10.0.0.2", false);
+        check(&["wiki.corp", "10.0.0.1"], "https://wiki.corp", "10.0.0.1", true);
+        check(&["wiki.corp"], "https://wiki.corp", "10.0.0.1", false);
+        check(&["http://localhost:3000"], "http://localhost:3000", "127.0.0.1", true);
+        check(&["localhost"], "https://localhost", "::1", true);
+        check(&["localhost"], "https://localhost", "10.0.0.1", false);
+        check(&["[::1]"], "https://[::1]", "::1", true);
+        // Who names one door of an address opens no other one
+        check(&["http://wiki.corp", "http://10.0.0.1:3000"], "http://wiki.corp", "10.0.0.1", false);
+        check(&["http://wiki.corp:*", "http://10.0.0.1:3000"], "http://wiki.corp:3000", "10.0.0.1", true);
+        check(&["http://wiki.corp", "10.0.0.1"], "http://wiki.corp", "10.0.0.1", false);
+    }
+
+    /// Hosts and addresses near the edges of what is public.
+    fn addresses() -> impl Strategy<Value = IpAddr> {
+        let v4 = prop_oneof![any::<u32>(), Just(0x7f00_0001), Just(0x0a00_0001), Just(0xa9fe_a9fe), Just(0x6464_64c8)];
+        prop_oneof![
+            v4.clone().prop_map(|bits| IpAddr::V4(bits.into())),
+            v4.clone().prop_map(|bits| IpAddr::V6(Ipv4Addr::from(bits).to_ipv6_mapped())),
+            v4.clone().prop_map(|bits| IpAddr::V6((0x64_ff9b_u128 << 96 | u128::from(bits)).into())),
+            v4.prop_map(|bits| IpAddr::V6((0x2002_u128 << 112 | u128::from(bits) << 80).into())),
+            any::<u128>().prop_map(|bits| IpAddr::V6(bits.into())),
+        ]
+    }
+
+    fn patterns() -> impl Strategy<Value = String> {
+        let host = prop_oneof![
+            Just("*".to_owned()),
+            Just("*.a.test".to_owned()),
+            Just("a.test".to_owned()),
+            Just("localhost".to_owned()),
+            addresses().prop_map(|ip| if ip.is_ipv4() { ip.to_string() } else { format!("[{ip}]") }),
+        ];
+        let scheme = prop::sample::select(vec!["", "http://", "https://"]);
+        let port = prop::sample::select(vec!["", ":80", ":443", ":3000", ":*"]);
+        (scheme, host, port).prop_map(|(scheme, host, port)| format!("{scheme}{host}{port}"))
+    }
+
+    /// Forms in which people have hidden hosts: text around and in them, numbers, escapes, other scripts.
+    fn urls() -> impl Strategy<Value = String> {
+        let host = prop_oneof![
+            "[a-z0-9.@:%#?/\\\\_-]{0,12}(a\\.test|evil\\.test|localhost|127\\.1)[a-z0-9.@:%#?/\\\\_-]{0,12}",
+            "(0x)?[0-9a-f]{1,8}(\\.(0x)?[0-7]{1,3}){0,3}",
+            "[aａɑ]\\.(test|ｔest)[.。]{0,2}",
+            addresses().prop_map(|ip| if ip.is_ipv4() { ip.to_string() } else { format!("[{ip}]") }),
+        ];
+        let scheme = prop::sample::select(vec!["http:", "https:", "HTTPS:", "https:/", "file:", "https:\\\\"]);
+        let slashes = prop::sample::select(vec!["//", "///", "", "/\\"]);
+        let port = prop::sample::select(vec!["", ":80", ":443", ":3000", ":0443"]);
+        (scheme, slashes, host, port)
+            .prop_map(|(scheme, slashes, host, port)| format!("{scheme}{slashes}{host}{port}/path"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+        #[test]
+        fn no_address_that_is_not_public_is_reached_without_an_entry_of_its_own(
+            allowlist in prop::collection::vec(patterns(), 0..4),
+            url in urls(),
+            ip in addresses(),
+        ) {
+            let Ok(url) = Url::parse(&url) else { return Ok(()) };
+            // A URL that is an address leads nowhere else
+            let ip = match url.host() {
+                Some(Host::Ipv4(ip)) => ip.into(),
+                Some(Host::Ipv6(ip)) => ip.into(),
+                _ => ip,
+            };
+            if is_address_allowed(&allowlist, &url, ip) && !is_public_address(ip) {
+                let own = if ip.is_loopback() || unmapped(ip).is_loopback() { Some("localhost") } else { None };
+                let is_named = allowlist.iter().any(|entry| {
+                    let host = entry.rsplit_once("://").map_or(entry.as_str(), |(_, rest)| rest);
+                    own.is_some_and(|own| host.split(':').next() == Some(own))
+                        || entry.parse::<HostPattern>().is_ok_and(
+                            |pattern| matches!(pattern.host, HostMatch::Address(named) if unmapped(named) == unmapped(ip)),
+                        )
+                });
+                prop_assert!(is_named, "{allowlist:?} on {url} at {ip}");
+            }
+        }
+
+        #[test]
+        fn no_host_outside_matches(url in urls(), more in prop::sample::select(vec!["a.test", "*.a.test"])) {
+            let Ok(url) = Url::parse(&url) else { return Ok(()) };
+            if more.parse::<HostPattern>().unwrap().matches(&url) {
+                // Said in the plainest words, on the host that a client is told to connect to
+                let host = url.host_str().unwrap().trim_end_matches('.');
+                let is_inside = if more == "a.test" { host == more } else { host.ends_with(".a.test") };
+                prop_assert!(is_inside && url.scheme() == "https" && url.port().is_none(), "{more} on {url}");
+            }
+        }
+
+        #[test]
+        fn what_is_public_does_not_depend_on_how_it_is_written(bits: u32) {
+            let v4 = Ipv4Addr::from(bits);
+            let public = is_public_address(v4.into());
+            for written in [
+                format!("::ffff:{v4}"), format!("64:ff9b::{v4}"), format!("2002:{:x}:{:x}::", bits >> 16, bits & 0xffff),
+            ] {
+                prop_assert_eq!(is_public_address(written.parse().unwrap()), public, "{}", written);
+            }
+            for url in [format!("https://{bits}"), format!("https://0x{bits:x}"), format!("https://0{bits:o}")] {
+                let url = Url::parse(&url).unwrap();
+                prop_assert_eq!(url.host_str().unwrap(), v4.to_string());
+            }
+        }
     }
 
     #[test]

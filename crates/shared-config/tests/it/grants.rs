@@ -210,7 +210,7 @@ fn any_access() -> impl Strategy<Value = Access> {
         path.clone().prop_map(|path| Access::FileWrite { path: path.into() }),
         path.prop_map(|path| Access::FileDelete { path: path.into() }),
         url.prop_map(|url| Access::Net { url: url.to_owned() }),
-        ip.prop_map(|ip| Access::NetAddress { host: "a.test".to_owned(), ip: ip.parse().unwrap() }),
+        ip.prop_map(|ip| Access::NetAddress { url: "https://a.test/".to_owned(), ip: ip.parse().unwrap() }),
         line.prop_map(|line| Access::Exec { argv: line.split(' ').map(str::to_owned).collect() }),
         name.prop_map(|name| Access::Env { name: name.to_owned() }),
         prop::sample::select(vec!["node:22", "node:20", "node", "x", "evil/x", "a.test/x:1", "docker.io/library/node"])
