@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use mimir_shared_platform::{Enforced, Extent};
+
 use super::protocol::Confinement;
 
 /// Shuts this process, and every thread that it starts from now on, out of everything but reading beneath `root`. To be
@@ -32,37 +34,15 @@ fn limit_resources() {
 #[cfg(not(target_os = "linux"))]
 fn limit_resources() {}
 
-#[cfg(target_os = "linux")]
+/// Reading beneath `root` is left: no other file, no writing, no new program, no TCP, no signal or abstract socket to
+/// others. Older kernels enforce what they know.
 fn shut_out(root: &Path) -> Confinement {
-    use landlock::RulesetStatus;
-
-    match restrict(root).map(|status| status.ruleset) {
-        Ok(RulesetStatus::FullyEnforced) => Confinement::Full,
-        Ok(RulesetStatus::PartiallyEnforced) => Confinement::Partial,
-        Ok(RulesetStatus::NotEnforced) | Err(_) => Confinement::None,
+    let reading = mimir_shared_platform::Confinement { read: vec![root.to_owned()], ..Default::default() };
+    match reading.apply() {
+        Ok(Enforced { files: Extent::Full, tcp: true, signals: true, abstract_sockets: true, .. }) => Confinement::Full,
+        Ok(Enforced { files: Extent::Full | Extent::Partial, .. }) => Confinement::Partial,
+        Ok(_) | Err(_) => Confinement::None,
     }
-}
-
-#[cfg(target_os = "linux")]
-fn restrict(root: &Path) -> anyhow::Result<landlock::RestrictionStatus> {
-    use landlock::{
-        ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
-    };
-
-    // The newest whose every part makes sense for a process that only reads; older kernels enforce what they know.
-    let abi = ABI::V6;
-    Ok(Ruleset::default()
-        .handle_access(AccessFs::from_all(abi))?
-        .handle_access(AccessNet::from_all(abi))?
-        .scope(Scope::from_all(abi))?
-        .create()?
-        .add_rule(PathBeneath::new(PathFd::new(root)?, AccessFs::ReadFile | AccessFs::ReadDir))?
-        .restrict_self()?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn shut_out(_root: &Path) -> Confinement {
-    Confinement::None
 }
 
 #[cfg(all(test, target_os = "linux"))]
