@@ -16,6 +16,9 @@ const HOME_VARIABLE: &str = "MIMIR_HOME";
 const CONFIG_FILE: &str = "config.yml";
 /// The company's policy, where only an administrator can write.
 const POLICY_FILE: &str = "/etc/mimir/policy.yml";
+/// Names another policy in builds for tests; in no other may a user say where the company's policy lies.
+#[cfg(feature = "test-hooks")]
+const POLICY_VARIABLE: &str = "MIMIR_TEST_POLICY";
 
 /// Folders and variables of this run.
 #[derive(Debug, Clone)]
@@ -60,6 +63,8 @@ impl Surroundings {
         if project.is_some() {
             places.project = start;
         }
+        #[cfg(feature = "test-hooks")]
+        let policy = policy.or(variable(POLICY_VARIABLE).map(Path::new));
         let policy = policy.unwrap_or(Path::new(POLICY_FILE)).to_owned();
         Ok(Self { places, environment, current_dir, policy })
     }

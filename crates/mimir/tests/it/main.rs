@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
+#[cfg(all(feature = "test-hooks", target_os = "linux"))]
+mod attacks;
 mod embedding;
 mod errors;
 mod event_table;
