@@ -49,6 +49,11 @@ fn to_nanos(dollars: f64) -> u64 {
     if dollars.is_nan() { u64::MAX } else { (dollars * NANOS).ceil() as u64 }
 }
 
+/// A limit that is no number allows nothing.
+fn limit_in_nanos(dollars: f64) -> u64 {
+    if dollars.is_nan() { 0 } else { to_nanos(dollars) }
+}
+
 fn to_dollars(nanos: u64) -> f64 {
     nanos as f64 / NANOS
 }
@@ -61,8 +66,13 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl BudgetMeter {
     /// A budget of `limit` US dollars, or one that only counts.
     pub fn new(limit: Option<f64>) -> Self {
-        let limit = limit.map(|dollars| if dollars.is_nan() { 0 } else { to_nanos(dollars) });
+        let limit = limit.map(limit_in_nanos);
         Self { state: Arc::new(Mutex::new(State { limit, spent: 0, reserved: 0 })) }
+    }
+
+    /// Sets another limit, for instance after it was granted anew. What was spent and reserved stays.
+    pub fn set_limit(&self, limit: Option<f64>) {
+        lock(&self.state).limit = limit.map(limit_in_nanos);
     }
 
     /// Sets aside `dollars`, the most that a call may cost.
@@ -160,6 +170,18 @@ mod tests {
         assert!(meter.is_exceeded());
         assert_eq!(meter.remaining(), Some(0.0));
         assert!(meter.reserve(0.000_001).is_err());
+    }
+
+    #[test]
+    fn another_limit_keeps_what_was_spent() {
+        let meter = BudgetMeter::new(Some(1.0));
+        meter.reserve(0.5).unwrap().settle(0.5);
+        meter.set_limit(Some(0.4));
+        assert!(meter.reserve(0.01).is_err() && meter.is_exceeded());
+        meter.set_limit(Some(2.0));
+        assert_eq!(meter.remaining(), Some(1.5));
+        meter.set_limit(Some(f64::NAN));
+        assert!(meter.reserve(0.01).is_err());
     }
 
     #[test]

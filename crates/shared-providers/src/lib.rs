@@ -10,10 +10,12 @@ mod budget;
 mod message;
 mod prices;
 mod provider;
+mod scripted;
 mod usage;
 
 pub use budget::{BudgetExceeded, BudgetMeter, Reservation};
 pub use message::{Content, KnownPart, Message, Part, Role, ToolDefinition};
 pub use prices::{InvalidPrices, LongPrompt, Price, PriceTable};
 pub use provider::{ChatEvent, ChatRequest, ChatResponse, ChatStream, LlmProvider, ProviderError, StopReason};
+pub use scripted::{ScriptedAnswer, ScriptedProvider};
 pub use usage::Usage;

@@ -110,6 +110,19 @@ impl Price {
     }
 }
 
+impl Price {
+    /// The most that one request with so many tokens can cost, in US dollars, whatever becomes of the prompt's cache.
+    pub fn most(&self, prompt_tokens: u64, output_tokens: u64) -> f64 {
+        let kinds = [
+            Usage { input_tokens: prompt_tokens, ..Usage::default() },
+            Usage { cache_read_tokens: prompt_tokens, ..Usage::default() },
+            Usage { cache_write_tokens: prompt_tokens, ..Usage::default() },
+        ];
+        let costs = kinds.map(|usage| self.cost(&Usage { output_tokens, ..usage }));
+        costs.into_iter().fold(0.0, f64::max)
+    }
+}
+
 fn plain_name(model: &str) -> &str {
     let model = model.rsplit_once('/').map_or(model, |(_, name)| name);
     let model = model.split_once('[').map_or(model, |(name, _)| name);
@@ -160,6 +173,18 @@ mod tests {
     fn a_long_prompt_costs_more_in_whole() {
         check("claude-haiku-5-5", Usage::new(100_000, 1_000_000), Some(0.51));
         check("claude-haiku-5-5", Usage { cache_read_tokens: 1, ..Usage::new(100_000, 1_000_000) }, Some(2.550_000_05));
+    }
+
+    #[test]
+    fn the_most_is_no_less_than_any_cost() {
+        for (model, price) in PriceTable::builtin().models() {
+            for prompt in [0, 10, 150_000, 300_000, 2_000_000] {
+                let (third, rest) = (prompt / 3, prompt - prompt / 3 * 2);
+                let mixed =
+                    Usage { input_tokens: third, output_tokens: 7, cache_read_tokens: third, cache_write_tokens: rest };
+                assert!(price.most(prompt, 7) + 1e-9 >= price.cost(&mixed), "{model} {prompt}");
+            }
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct ChatResponse {
     pub model: String,
 }
 
-/// Why an answer ends.
+/// Why an answer ends. As text it is `end`, `toolCalls`, `maxTokens`, `refused`, or the provider's own word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
     /// The model was done.
@@ -69,6 +69,19 @@ pub enum StopReason {
     Other(String),
 }
 
+impl StopReason {
+    /// The reason as text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::End => "end",
+            Self::ToolCalls => "toolCalls",
+            Self::MaxTokens => "maxTokens",
+            Self::Refused => "refused",
+            Self::Other(reason) => reason,
+        }
+    }
+}
+
 /// A piece of a streamed answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatEvent {
@@ -76,6 +89,17 @@ pub enum ChatEvent {
     Text(String),
     /// The whole answer, after all its pieces.
     Done(Box<ChatResponse>),
+}
+
+impl ProviderError {
+    /// Whether it is certain that nothing was used: the provider turned the request away. A connection that broke and an
+    /// answer that can't be understood may have cost something.
+    pub const fn is_free(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } | Self::RateLimited { .. } | Self::Rejected { .. } | Self::Budget(_) => true,
+            Self::Transport { .. } | Self::InvalidReply { .. } => false,
+        }
+    }
 }
 
 /// Why a model could not be asked or gave no answer.
