@@ -15,6 +15,7 @@ mod effective;
 mod error;
 mod event_name;
 mod event_selector;
+mod file_access;
 mod grant;
 mod limit_settings;
 mod limits;
@@ -42,12 +43,14 @@ pub use effective::effective;
 pub use error::ConfigError;
 pub use event_name::{EventName, UnknownEvent};
 pub use event_selector::EventSelector;
+pub use file_access::{FileAccess, FileRule};
 pub use grant::{ContentHash, Grant, GrantMode, InvalidContentHash, PluginIdentity, PluginSource};
 pub use limit_settings::{Bytes, InvalidAmount, LimitSettings, Millis};
 pub use limits::{Limits, MAX_RAISE};
 pub use manifest::{Engines, Failure, PluginManifest};
 pub use matchers::{
-    Closed, HostPattern, InvalidHostPattern, closed_path, command_line, is_public_address, normal_image,
+    Change, Closed, ClosedPlaces, HostPattern, InvalidHostPattern, closed_path, command_line, git_folders,
+    is_public_address, makes_git_folder, normal_image,
 };
 pub use permits::check_access;
 pub use plugin_id::{InvalidPluginId, PluginId};

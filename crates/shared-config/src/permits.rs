@@ -5,10 +5,9 @@ use url::Url;
 
 use crate::access::{Access, Denial};
 use crate::matchers::{
-    self, Glob, RestrictedPaths, beneath, closed_path, is_address_allowed, is_command_allowed, is_image_allowed,
-    is_url_allowed, normal_image,
+    self, ClosedPlaces, Glob, is_address_allowed, is_command_allowed, is_image_allowed, is_url_allowed, normal_image,
 };
-use crate::{Capabilities, PluginId};
+use crate::{Capabilities, FileAccess, PluginId};
 
 impl Capabilities {
     /// Whether they let `access` through, given the project's absolute `root`.
@@ -17,9 +16,10 @@ impl Capabilities {
     /// again about what it really reached.
     pub fn permits(&self, access: &Access, root: &Path) -> Result<(), Denial> {
         match access {
-            Access::FileRead { path } => self.permits_path(access, path, root, self.filesystem.read, "read"),
-            Access::FileWrite { path } => self.permits_path(access, path, root, self.filesystem.write, "write"),
-            Access::FileDelete { path } => self.permits_path(access, path, root, self.filesystem.delete, "delete"),
+            Access::FileRead { .. } | Access::FileWrite { .. } | Access::FileDelete { .. } => {
+                let files = FileAccess::new(&self.filesystem);
+                files.permits(access, &ClosedPlaces::new(root), |_| true).unwrap_or(Ok(()))
+            }
             Access::Exec { argv } => self.permits_exec(access, argv),
             Access::Net { url } => self.permits_url(access, url),
             Access::NetAddress { url, ip } => self.permits_address(access, url, *ip),
@@ -60,39 +60,6 @@ impl Capabilities {
                 Err(not_granted(access, &what, "permissions", &format!("`approve: {risk}`")))
             }
             Access::Notify | Access::Log | Access::Storage | Access::Session => Ok(()),
-        }
-    }
-
-    fn permits_path(&self, access: &Access, path: &Path, root: &Path, granted: bool, key: &str) -> Result<(), Denial> {
-        let shown = path.display();
-        let Some(relative) = beneath(root, path) else {
-            return Err(Denial::new(access, format!("`{shown}` lies outside the project"), None));
-        };
-        let changes = !matches!(access, Access::FileRead { .. });
-        if let Some(closed) = closed_path(&relative, changes) {
-            return Err(Denial::new(access, format!("`{shown}` {}, which no plugin may touch", closed.reason()), None));
-        }
-        if changes && relative.as_os_str().is_empty() {
-            return Err(Denial::new(access, "the project's root itself stays".to_owned(), None));
-        }
-        if !granted {
-            let what = match access {
-                Access::FileRead { .. } => format!("reading `{shown}`"),
-                Access::FileWrite { .. } => format!("writing `{shown}`"),
-                _ => format!("deleting `{shown}`"),
-            };
-            return Err(not_granted(access, &what, "filesystem", &format!("`{key}: true`")));
-        }
-        match RestrictedPaths::new(&self.filesystem.restricted) {
-            Some(restricted) if !restricted.is_closed(&relative) => Ok(()),
-            Some(_) => {
-                let hint = "take the glob that covers it out of `capabilities.filesystem.restricted`".to_owned();
-                Err(Denial::new(access, format!("`{shown}` is restricted"), Some(hint)))
-            }
-            // Manifests and grants are checked when they are read, so only a value made by code comes here.
-            None => {
-                Err(Denial::new(access, "a glob under `restricted` is wrong, so all files are closed".to_owned(), None))
-            }
         }
     }
 
@@ -195,7 +162,7 @@ fn allowlist_entry(url: &Url) -> String {
 }
 
 /// A capability that is missing as a whole. `lines` is what has to be added to its section of the manifest.
-fn not_granted(access: &Access, what: &str, section: &str, lines: &str) -> Denial {
+pub(crate) fn not_granted(access: &Access, what: &str, section: &str, lines: &str) -> Denial {
     let reason = format!("{what} needs the capability `{}`", access.capability());
     Denial::new(access, reason, Some(add(lines, section)))
 }

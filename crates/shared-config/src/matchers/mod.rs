@@ -7,8 +7,9 @@ mod glob;
 mod host;
 mod image;
 mod path;
+mod spelling;
 
-pub use closed::{Closed, closed_path};
+pub use closed::{Change, Closed, ClosedPlaces, closed_path, git_folders, makes_git_folder};
 pub use command::command_line;
 pub(crate) use command::is_command_allowed;
 pub(crate) use glob::Glob;

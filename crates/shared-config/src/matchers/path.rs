@@ -2,6 +2,8 @@ use std::path::{Component, Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::spelling::{fold, fold_name};
+
 /// `path` relative to `root` without `.` and `..`, or `None` if it leaves the root or `root` is not absolute.
 ///
 /// Lexical: what a symlink leads to is for whoever opens the file. A `..` behind a symlink means something else to the
@@ -15,7 +17,8 @@ pub(crate) fn beneath(root: &Path, path: &Path) -> Option<PathBuf> {
     path.strip_prefix(&root).ok().map(Path::to_path_buf)
 }
 
-fn normalise(path: &Path) -> Option<PathBuf> {
+/// An absolute path without `.` and `..`.
+pub(super) fn normalise(path: &Path) -> Option<PathBuf> {
     if !path.is_absolute() {
         return None;
     }
@@ -34,34 +37,72 @@ fn normalise(path: &Path) -> Option<PathBuf> {
 }
 
 /// `capabilities.filesystem.restricted`, compiled.
-pub(crate) struct RestrictedPaths(Gitignore);
+#[derive(Debug, Clone)]
+pub(crate) struct RestrictedPaths {
+    as_written: Gitignore,
+    /// The same in one spelling, for paths in one spelling: a file system may hand out `.ENV`, or `Größe` in any of its
+    /// Unicode forms.
+    folded: Gitignore,
+    is_empty: bool,
+}
 
 impl RestrictedPaths {
     /// `None` if a glob is wrong, which must close everything.
     pub(crate) fn new(globs: &[String]) -> Option<Self> {
-        let mut builder = GitignoreBuilder::new("");
-        // A file system that ignores case would otherwise hand out `.ENV`
-        builder.case_insensitive(true).ok()?;
-        for glob in globs {
-            builder.add_line(None, &line(glob)?).ok()?;
-        }
-        builder.build().ok().map(Self)
+        let lines = globs.iter().map(|glob| line(glob)).collect::<Option<Vec<_>>>()?;
+        let as_written = compile(lines.iter().map(String::as_str))?;
+        // What is no glob any more in another spelling is kept as it was written
+        let folded = lines.iter().map(|line| match fold(line) {
+            folded if compile([&*folded]).is_some() => folded,
+            _ => line.as_str().into(),
+        });
+        let folded = compile(folded.collect::<Vec<_>>().iter().map(|line| &**line))?;
+        Some(Self { as_written, folded, is_empty: globs.is_empty() })
     }
 
     /// Whether the path or a folder above it is closed. `relative` must be normalised.
     pub(crate) fn is_closed(&self, relative: &Path) -> bool {
+        if self.is_empty || relative.as_os_str().is_empty() {
+            return false;
+        }
         // Whether it is a folder is not known here; a pattern for folders alone (`secrets/`) closes both.
-        !relative.as_os_str().is_empty() && self.0.matched_path_or_any_parents(relative, true).is_ignore()
+        let closes = |globs: &Gitignore, path: &Path| globs.matched_path_or_any_parents(path, true).is_ignore();
+        if closes(&self.as_written, relative) {
+            return true;
+        }
+        let folded: PathBuf = relative.iter().map(|name| fold_name(&name.to_string_lossy()).into_owned()).collect();
+        closes(&self.folded, &folded)
     }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+}
+
+fn compile<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<Gitignore> {
+    let mut builder = GitignoreBuilder::new("");
+    builder.case_insensitive(true).ok()?;
+    for line in lines {
+        builder.add_line(None, line).ok()?;
+    }
+    builder.build().ok()
 }
 
 /// The line of a gitignore file for an entry. It can only close: a `!` would open what another entry closed.
 fn line(glob: &str) -> Option<String> {
+    // In a gitignore file `./x` matches nothing, but it is clear what is meant
+    let (anchor, glob) = match glob.strip_prefix("./") {
+        Some(rest) => ("/", rest.trim_start_matches('/')),
+        None => ("", glob),
+    };
+    let closes_nothing =
+        glob.trim_matches(['/', ' ']).is_empty() || glob.split('/').any(|name| matches!(name, "." | ".."));
     match glob.chars().next() {
-        None | Some('!') => None,
+        _ if closes_nothing => None,
+        Some('!') if anchor.is_empty() => None,
         // A comment in a gitignore file, but what stands in a list is meant
-        Some('#') => Some(format!("\\{glob}")),
-        Some(_) => Some(glob.to_owned()),
+        Some('#') if anchor.is_empty() => Some(format!("\\{glob}")),
+        _ => Some(format!("{anchor}{glob}")),
     }
 }
 
@@ -72,6 +113,9 @@ pub(crate) fn restricted_problem(glob: &str) -> Option<String> {
     }
     if glob.starts_with('!') {
         return Some(format!("`{glob}` would open what other entries close; `restricted` only closes"));
+    }
+    if line(glob).is_none() {
+        return Some(format!("`{glob}` closes nothing: write it from the project's root on, without `.` and `..`"));
     }
     RestrictedPaths::new(&[glob.to_owned()]).is_none().then(|| format!("`{glob}` is no glob"))
 }
@@ -125,6 +169,15 @@ mod tests {
         check(&["secrets/"], "secrets", true);
         check(&["**/*.pem"], "a/b/c.pem", true);
         check(&["#x"], "#x", true);
+        check(&["./secrets"], "secrets/a", true);
+        check(&["./secrets"], "a/secrets", false);
+        check(&["Größe/*"], "gro\u{308}ße/x", true);
+        check(&["gro\u{308}ße/*"], "GRÖSSE/x", true);
+        check(&["[A-C]*.Pem"], "B1.pem", true);
+        check(&[".env"], ".env.", true);
+        check(&[".env"], "．ＥＮＶ", true);
+        check(&[".env"], ".e\u{200b}nv", true);
+        check(&["foo."], "foo.", true);
         check(&["a", "b"], "b", true);
         check(&["*"], "anything", true);
         check(&["*"], "", false);
@@ -137,6 +190,9 @@ mod tests {
         assert!(restricted_problem("!.env").is_some());
         assert!(restricted_problem("").is_some());
         assert!(restricted_problem("[z-a]").is_some());
+        for nothing in ["/", "./", "../x", "a/../b", " "] {
+            assert!(restricted_problem(nothing).is_some(), "{nothing:?}");
+        }
         assert!(restricted_problem(".env").is_none());
     }
 }
