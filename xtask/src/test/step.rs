@@ -61,7 +61,9 @@ impl Step {
             Self::Fmt => formatted(root),
             Self::Architecture => architecture::run(root),
             Self::Clippy => run(
-                cargo_in(root).args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+                cargo_in(root)
+                    .args(["clippy", "--workspace", "--all-targets", "--features", TEST_HOOKS])
+                    .args(DENY_WARNINGS),
                 "mend what it says; an exception is an `#[allow(…, reason = \"…\")]`",
             ),
             Self::Unit => tests(root, &["--lib", "--bins"], fail_fast),
@@ -95,6 +97,8 @@ fn formatted(root: &Path) -> Result<()> {
 
 /// The attack suite takes guards out, one at a time, to see each attack succeed.
 pub(crate) const TEST_HOOKS: &str = "mimir/test-hooks";
+
+const DENY_WARNINGS: [&str; 3] = ["--", "--deny", "warnings"];
 
 fn tests(root: &Path, targets: &[&str], fail_fast: bool) -> Result<()> {
     let mut command = cargo_in(root);

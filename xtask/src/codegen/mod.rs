@@ -1,5 +1,7 @@
 //! Files that are made from the code: each has one source, and `--check` fails when it says something else.
 
+mod attacks;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +19,9 @@ const FROM_BINARY: &[(&str, &str)] = &[
     ("events-ts", "packages/plugin/events.d.ts"),
 ];
 
+/// A page of which a part is made from the attack suite.
+const SECURITY: &str = "docs/security.md";
+
 /// A page that a test finds out by probing real isolates: it compares the page with what it found, and writes it when
 /// `UPDATE_DOCS` is set.
 const WEB_APIS: &str = "docs/web-apis.md";
@@ -25,20 +30,11 @@ const WEB_APIS_TEST: &str = "web_apis";
 /// Writes the generated files, or with `checking` fails if one of them is not what the code says.
 pub(crate) fn run(root: &Path, checking: bool) -> Result<()> {
     let mut stale = Vec::new();
+    let security = fs::read_to_string(root.join(SECURITY)).context(SECURITY)?;
+    let made = attacks::page(root, &security).context(SECURITY)?;
+    stale.extend(hold(root, SECURITY, &made, checking)?);
     for (what, path) in FROM_BINARY {
-        let made = schema(root, what)?;
-        let file = root.join(path);
-        let found = if file.exists() { fs::read_to_string(&file).context(*path)? } else { String::new() };
-        if found == made {
-            println!("{path}: up to date");
-        } else if checking {
-            println!("{}", difference(path, &found, &made));
-            stale.push(*path);
-        } else {
-            fs::create_dir_all(file.parent().context("a generated file at the root of the file system")?)?;
-            fs::write(&file, made).context(*path)?;
-            println!("{path}: written");
-        }
+        stale.extend(hold(root, path, &schema(root, what)?, checking)?);
     }
     // Kept for the end: what is stale is told even if the test can't say.
     let probed = web_apis(root, checking);
@@ -53,6 +49,23 @@ pub(crate) fn run(root: &Path, checking: bool) -> Result<()> {
     probed?;
     ensure!(stale.is_empty(), "{} of the generated files are stale: run `cargo xtask codegen`", stale.len());
     Ok(())
+}
+
+/// Writes a file unless it is as made. With `checking` nothing is written, and a stale file's name comes back.
+fn hold<'a>(root: &Path, path: &'a str, made: &str, checking: bool) -> Result<Option<&'a str>> {
+    let file = root.join(path);
+    let found = if file.exists() { fs::read_to_string(&file).context(path.to_owned())? } else { String::new() };
+    if found == made {
+        println!("{path}: up to date");
+    } else if checking {
+        println!("{}", difference(path, &found, made));
+        return Ok(Some(path));
+    } else {
+        fs::create_dir_all(file.parent().context("a generated file at the root of the file system")?)?;
+        fs::write(&file, made).context(path.to_owned())?;
+        println!("{path}: written");
+    }
+    Ok(None)
 }
 
 fn schema(root: &Path, what: &str) -> Result<String> {
