@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mimir_commands::with_causes;
 use mimir_loader::LoadError;
+use mimir_sandbox::LayerReport;
 use mimir_shared_config::PluginId;
 use mimir_shared_platform::Level;
 use parking_lot::Mutex;
@@ -95,6 +96,17 @@ impl Report {
     }
 
     /// The audit log could not be written.
+    pub(crate) fn unsealed(missing: &[LayerReport]) -> Self {
+        let layers: Vec<_> = missing.iter().map(|report| format!("{} ({})", report.layer, report.detail)).collect();
+        Self {
+            level: Level::Warning,
+            kind: ReportKind::Warning,
+            plugin: None,
+            message: format!("the wall around plugins is thinner here, without {}", layers.join(", ")),
+            hint: Some("`mimir plugin doctor` says what that means; a company's policy can require these layers".to_owned()),
+        }
+    }
+
     pub(crate) fn audit_lost(error: &dyn std::error::Error) -> Self {
         Self {
             level: Level::Error,

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use mimir_sandbox::{
-    Call, CallFailure, CallKind, CallOrigin, HostCall, HostCallError, HostCalls, LogLine, OnThisThread, Placement,
-    PluginHandle, PluginImage, PluginSandbox, SandboxOptions, initialize_v8, sandbox_main_if_requested,
+    Call, CallFailure, CallKind, CallOrigin, HostCall, HostCallError, HostCalls, LayerReport, LogLine, OnThisThread,
+    Placement, PluginHandle, PluginImage, PluginSandbox, SandboxOptions, initialize_v8, sandbox_main_if_requested,
 };
 use mimir_shared_config::{Limits, PluginId};
 
@@ -38,6 +38,10 @@ impl HostCalls for NoHost {
     }
 
     fn log(&self, _line: LogLine) {}
+
+    fn process_ended(&self, _plugins: &[PluginId], _reason: &str) {}
+
+    fn unsealed(&self, _missing: &[LayerReport]) {}
 
     fn failed(&self, _plugin: &PluginId, _failure: &CallFailure) {}
 }

@@ -22,6 +22,9 @@ pub enum SandboxError {
         #[source]
         source: io::Error,
     },
+    /// A sandbox process ended before it said anything.
+    #[error("the sandbox process ended at its start")]
+    Silent,
 }
 
 /// A frame that the other side must not have sent.

@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use mimir_shared_platform::Guard;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::error::SandboxError;
 use crate::image::{CallFailure, CallOrigin};
+use crate::layer::{Layer, LayerReport};
 use crate::message::Message;
 use crate::page::{Fatal, Page};
-use crate::plugin::Plugin;
+use crate::plugin::{CallCounter, Plugin};
 use crate::ports::{HostCall, HostCalls, LogLine};
 use crate::process::link::Link;
 use crate::process::spawn::Spawned;
@@ -64,15 +66,42 @@ impl Calls {
         Some(pending)
     }
 
-    fn origin(&self, plugin: u32, call: Option<u64>) -> Option<CallOrigin> {
-        let call = call?;
-        let of_call = match self.pending.get(&call) {
-            Some(pending) => (pending.plugin, &pending.origin),
-            None => self.ended.get(&call).map(|(plugin, origin)| (*plugin, origin))?,
-        };
-        // Another plugin's call is none of its business.
-        (of_call.0 == plugin).then(|| of_call.1.clone())
+    /// Whose call it is and what caused it, as long as it is remembered.
+    fn get(&self, call: u64) -> Option<(u32, &CallOrigin)> {
+        let pending = self.pending.get(&call).map(|pending| (pending.plugin, &pending.origin));
+        pending.or_else(|| self.ended.get(&call).map(|(plugin, origin)| (*plugin, origin)))
     }
+}
+
+/// What the processes of one sandbox have in common.
+pub(crate) struct Common {
+    pub(crate) host_calls: Arc<dyn HostCalls>,
+    pub(crate) calls: CallCounter,
+    /// Without these no plugin runs.
+    pub(crate) required: Vec<Layer>,
+    /// Whether somebody was told about layers that are missing.
+    pub(crate) has_reported_layers: AtomicBool,
+    /// Every plugin, for the test that lets a process speak for all of them.
+    #[cfg(feature = "test-hooks")]
+    pub(crate) everyone: Mutex<HashMap<u32, Weak<Plugin>>>,
+}
+
+impl Common {
+    /// A plugin of whichever process. There is no such thing outside of tests.
+    fn anyone(&self, _plugin: u32) -> Option<Arc<Plugin>> {
+        #[cfg(feature = "test-hooks")]
+        return self.everyone.lock().get(&_plugin)?.upgrade();
+        #[cfg(not(feature = "test-hooks"))]
+        None
+    }
+}
+
+/// A plugin of this process.
+struct Member {
+    plugin: Weak<Plugin>,
+    /// How often it was sent here and has not been reported gone: the report about its last time may come after it was
+    /// sent anew.
+    loads: u32,
 }
 
 /// One sandbox process.
@@ -83,11 +112,15 @@ pub(crate) struct Host {
     lifeline: Mutex<Option<OwnedFd>>,
     links: Vec<Arc<Link>>,
     calls: Mutex<Calls>,
-    members: Mutex<HashMap<u32, Weak<Plugin>>>,
+    members: Mutex<HashMap<u32, Member>>,
     /// Host calls under way, by plugin and request.
     requests: Mutex<HashMap<u32, HashMap<u64, JoinHandle<()>>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
-    calls_of_host: Arc<dyn HostCalls>,
+    common: Arc<Common>,
+    /// What the kernel enforces on it, once it has said so.
+    layers: watch::Sender<Option<Arc<[LayerReport]>>>,
+    /// What it did that no sound sandbox process does.
+    fault: Mutex<Option<String>>,
     is_dead: AtomicBool,
     /// Set when the agent itself ends it: nobody is guilty.
     is_wanted_dead: AtomicBool,
@@ -100,7 +133,7 @@ pub(crate) struct Host {
 
 impl Host {
     /// Takes over what was started. Must be called inside a tokio runtime.
-    pub(crate) fn new(spawned: Spawned, calls_of_host: Arc<dyn HostCalls>) -> Result<Arc<Self>, SandboxError> {
+    pub(crate) fn new(spawned: Spawned, common: Arc<Common>) -> Result<Arc<Self>, SandboxError> {
         let links = spawned
             .lanes
             .into_iter()
@@ -118,7 +151,9 @@ impl Host {
             members: Mutex::default(),
             requests: Mutex::default(),
             readers: Mutex::default(),
-            calls_of_host,
+            common,
+            layers: watch::Sender::new(None),
+            fault: Mutex::default(),
             is_dead: AtomicBool::new(false),
             is_wanted_dead: AtomicBool::new(false),
             unresponsive: AtomicU64::new(0),
@@ -134,10 +169,11 @@ impl Host {
                         host.handle(lane, &message);
                     }
                 };
-                // Whatever ended it, a torn frame too: a process that is not understood is replaced.
-                let _ = link.receive(handle).await;
-                if let Some(host) = weak.upgrade() {
-                    host.end();
+                let received = link.receive(handle).await;
+                let Some(host) = weak.upgrade() else { return };
+                match received {
+                    Ok(()) => host.end(),
+                    Err(error) => host.broke_the_rules(&error.to_string()),
                 }
             });
             host.readers.lock().push(reader);
@@ -161,11 +197,30 @@ impl Host {
 
     /// Makes a plugin a member: frames in its name are accepted from now on.
     pub(crate) fn admit(&self, plugin: &Arc<Plugin>) {
-        self.members.lock().insert(plugin.number, Arc::downgrade(plugin));
+        let mut members = self.members.lock();
+        let member = members.entry(plugin.number).or_insert_with(|| Member { plugin: Weak::new(), loads: 0 });
+        member.plugin = Arc::downgrade(plugin);
+        member.loads += 1;
     }
 
-    pub(crate) fn dismiss(&self, plugin: u32) {
-        self.members.lock().remove(&plugin);
+    /// Takes note that an isolate of a plugin is gone; true if it was its last here.
+    fn dismiss(&self, plugin: u32) -> bool {
+        let mut members = self.members.lock();
+        let Some(member) = members.get_mut(&plugin) else { return false };
+        member.loads -= 1;
+        let is_gone = member.loads == 0;
+        if is_gone {
+            members.remove(&plugin);
+        }
+        is_gone
+    }
+
+    /// What the kernel enforces on the process; none if it ended before it said so.
+    pub(crate) async fn layers(&self) -> Option<Arc<[LayerReport]>> {
+        let mut receiver = self.layers.subscribe();
+        // `end` says so after it has set the flag, so either it is heard or the flag is seen here.
+        let said = receiver.wait_for(|layers| layers.is_some() || self.is_dead()).await;
+        said.ok().and_then(|layers| layers.clone())
     }
 
     /// Handles what has arrived from a lane by now.
@@ -229,8 +284,30 @@ impl Host {
         }
     }
 
-    fn member(&self, plugin: u32) -> Option<Arc<Plugin>> {
-        self.members.lock().get(&plugin)?.upgrade()
+    /// The plugin in whose name a frame speaks. A frame in the name of one that is not here was not made by a sound
+    /// process; the inner one is none if the agent itself has forgotten it meanwhile.
+    fn member(&self, plugin: u32) -> Option<Option<Arc<Plugin>>> {
+        self.members.lock().get(&plugin).map(|member| member.plugin.upgrade())
+    }
+
+    /// As [`Self::member`], and ends the process if there is none.
+    fn speaker(&self, plugin: u32, frame: &str) -> Option<Arc<Plugin>> {
+        match self.member(plugin) {
+            Some(member) => member,
+            None if Guard::FrameMember.stands() => {
+                self.broke_the_rules(&format!("{frame} in the name of a plugin that is not in it"));
+                None
+            }
+            None => self.common.anyone(plugin),
+        }
+    }
+
+    /// Ends the process because of a frame that no sound sandbox process sends.
+    fn broke_the_rules(&self, what: &str) {
+        if !self.is_dead() && Guard::FrameNonsense.stands() {
+            self.fault.lock().get_or_insert_with(|| format!("the sandbox process sent {what}"));
+            self.end();
+        }
     }
 
     fn handle(self: &Arc<Self>, lane: usize, message: &Message<'_>) {
@@ -244,57 +321,120 @@ impl Host {
                 self.host_call(lane, (plugin, call, request), op, args);
             }
             Message::Log { plugin, call, level, message } => {
-                let Some(member) = self.member(plugin) else { return };
+                let Some(member) = self.speaker(plugin, "a log line") else { return };
                 let level = ["debug", "info", "warn", "error"].get(usize::from(level)).copied().unwrap_or("info");
-                let origin = self.calls.lock().origin(plugin, call);
+                let Some(origin) = self.origin(plugin, call) else { return };
                 let plugin = member.image.id.clone();
-                self.calls_of_host.log(LogLine { plugin, origin, level, message: message.to_owned() });
+                self.common.host_calls.log(LogLine { plugin, origin, level, message: message.to_owned() });
             }
             Message::Loaded { plugin, ref declared, .. } => {
-                if let Some(member) = self.member(plugin) {
+                let Some(member) = self.speaker(plugin, "the start") else { return };
+                let is_awaited =
                     member.was_started(declared.as_ref().map(|json| (*json).into()).map_err(CallFailure::clone));
+                // While it is sent here anew, the start of its last time may still be on its way.
+                if !is_awaited && self.members.lock().get(&plugin).is_some_and(|member| member.loads == 1) {
+                    self.broke_the_rules("the start of a plugin twice");
                 }
             }
             Message::Disposed { plugin, ref failure } => {
-                let Some(member) = self.member(plugin) else { return };
-                self.dismiss(plugin);
-                // What it asked for at its end still goes on; only the empty table is cleared away.
-                self.requests.lock().retain(|_, of_plugin| !of_plugin.is_empty());
-                member.was_removed();
+                let Some(member) = self.speaker(plugin, "the end") else { return };
+                if self.dismiss(plugin) {
+                    // What it asked for at its end still goes on; only the empty table is cleared away.
+                    self.requests.lock().retain(|_, of_plugin| !of_plugin.is_empty());
+                    member.was_removed();
+                } else {
+                    member.starts_anew();
+                }
                 if let Some(failure) = failure {
-                    self.calls_of_host.failed(&member.image.id, failure);
+                    self.common.host_calls.failed(&member.image.id, failure);
                 }
             }
             Message::Pulse { isolates, heap } => {
                 let mut pulses = self.pulses.lock();
-                if !pulses.is_empty() {
+                if pulses.is_empty() {
+                    drop(pulses);
+                    self.broke_the_rules("a pulse that it was not asked for");
+                } else {
                     let _ = pulses.remove(0).send((isolates, heap));
                 }
             }
             Message::Compiled { cache } => {
-                if let Some(reply) = self.compiled.lock().take() {
-                    let _ = reply.send(cache.to_vec());
+                let reply = self.compiled.lock().take();
+                match reply {
+                    Some(reply) => drop(reply.send(cache.to_vec())),
+                    None => self.broke_the_rules("compiled code that it was not asked for"),
                 }
             }
+            Message::Sealed { ref layers } => self.was_sealed(layers),
             // What only the agent sends.
             Message::Load(_)
             | Message::Call { .. }
             | Message::HostResult { .. }
             | Message::Abort { .. }
             | Message::Dispose { .. }
-            | Message::Compile { .. } => self.end(),
+            | Message::Compile { .. } => self.broke_the_rules("what only the agent says"),
         }
+    }
+
+    fn was_sealed(&self, layers: &[LayerReport]) {
+        let is_first = self.layers.send_if_modified(|known| {
+            let is_first = known.is_none();
+            if is_first {
+                *known = Some(layers.into());
+            }
+            is_first
+        });
+        if !is_first {
+            self.broke_the_rules("twice what the kernel enforces on it");
+            return;
+        }
+        let missing: Vec<LayerReport> = layers.iter().filter(|layer| !layer.is_enforced).cloned().collect();
+        if !missing.is_empty() && !self.common.has_reported_layers.swap(true, Ordering::SeqCst) {
+            self.common.host_calls.unsealed(&missing);
+        }
+        if self.missing_layer().is_some() {
+            self.end();
+        }
+    }
+
+    /// A layer that is required and not enforced.
+    fn missing_layer(&self) -> Option<LayerReport> {
+        let layers = self.layers.borrow().clone()?;
+        layers.iter().find(|report| !report.is_enforced && self.common.required.contains(&report.layer)).cloned()
     }
 
     fn answer(&self, plugin: u32, call: u64, outcome: Outcome) {
         let mut calls = self.calls.lock();
-        // An answer to a call of another plugin is forged; one to no call at all came too late.
-        if calls.pending.get(&call).is_none_or(|pending| pending.plugin != plugin) {
+        let whose = calls.get(call).map(|(whose, _)| whose);
+        let is_forged = match whose {
+            Some(whose) => whose != plugin,
+            // One that is over for long; but not one that is yet to come.
+            None => call > self.common.calls.last(),
+        };
+        if is_forged && Guard::FrameAnswer.stands() {
+            drop(calls);
+            self.broke_the_rules("an answer to what the plugin was not asked");
             return;
         }
+        // It may come too late.
         if let Some(pending) = calls.end(call) {
             drop(calls);
             let _ = pending.reply.send(outcome);
+        }
+    }
+
+    /// What caused a frame of `plugin`. `None` if it names the call of another plugin, which ends the process.
+    fn origin(&self, plugin: u32, call: Option<u64>) -> Option<Option<CallOrigin>> {
+        let Some(call) = call else { return Some(None) };
+        let calls = self.calls.lock();
+        match calls.get(call) {
+            Some((whose, origin)) if whose == plugin || !Guard::FrameAnswer.stands() => Some(Some(origin.clone())),
+            Some(_) => {
+                drop(calls);
+                self.broke_the_rules("a frame on behalf of another plugin's call");
+                None
+            }
+            None => Some(None),
         }
     }
 
@@ -305,25 +445,29 @@ impl Host {
         op: &str,
         args: &str,
     ) {
-        // A frame in the name of a plugin that is not in this process.
-        let Some(member) = self.member(plugin) else { return };
+        let Some(member) = self.speaker(plugin, "a host call") else { return };
+        let Some(origin) = self.origin(plugin, call) else { return };
         let pending = member.image.limits.pending;
-        let origin = self.calls.lock().origin(plugin, call);
         let call = HostCall { plugin: member.image.id.clone(), origin, op: op.to_owned(), args: args.to_owned() };
         let weak = Arc::downgrade(self);
-        let calls_of_host = Arc::clone(&self.calls_of_host);
+        let common = Arc::clone(&self.common);
         // The table is held until the task is in it, so that the task does not take itself out before.
         let mut requests = self.requests.lock();
         let is_forged = requests.get(&plugin).is_some_and(|of_plugin| {
             // The isolate bounds them and numbers them in turn, so a frame that does not was not made by it.
             of_plugin.contains_key(&request) || of_plugin.len() > pending
         });
+        if is_forged {
+            drop(requests);
+            self.broke_the_rules("more host calls than an isolate makes");
+            return;
+        }
         // After its end nobody empties the table again.
-        if is_forged || self.is_dead() {
+        if self.is_dead() {
             return;
         }
         let task = tokio::spawn(async move {
-            let result = calls_of_host.call(call).await;
+            let result = common.host_calls.call(call).await;
             let Some(host) = weak.upgrade() else { return };
             let error = result.as_ref().err().map(|error| serde_json::to_string(error).unwrap_or_default());
             let result = match (&result, &error) {
@@ -369,8 +513,14 @@ impl Host {
         // Whoever asked for these hears that there is no answer.
         self.pulses.lock().clear();
         self.compiled.lock().take();
+        self.layers.send_modify(|_| ());
         let verdict = self.judge(status);
-        let members: Vec<Arc<Plugin>> = self.members.lock().drain().filter_map(|(_, weak)| weak.upgrade()).collect();
+        let members: Vec<Arc<Plugin>> =
+            self.members.lock().drain().filter_map(|(_, member)| member.plugin.upgrade()).collect();
+        if let Some(reason) = &verdict.reason {
+            let ids: Vec<_> = members.iter().map(|member| member.image.id.clone()).collect();
+            self.common.host_calls.process_ended(&ids, reason);
+        }
         for member in &members {
             member.was_removed();
             if verdict.suspects.contains(&member.number) {
@@ -384,14 +534,14 @@ impl Host {
             unreported.retain(|plugin| *plugin != pending.plugin);
             let failure = match reason {
                 Some((_, reason)) => CallFailure::Crashed { reason: reason.clone() },
-                None => CallFailure::Lost,
+                None => verdict.unavailable.clone().unwrap_or(CallFailure::Lost),
             };
             let _ = pending.reply.send(Outcome::Answered { result: Err(failure), cpu_ns: 0, heap_peak: 0 });
         }
         for member in members.iter().filter(|member| unreported.contains(&member.number)) {
             let reason = verdict.guilty.iter().find(|(plugin, _)| *plugin == member.number);
             if let Some((_, reason)) = reason {
-                self.calls_of_host.failed(&member.image.id, &CallFailure::Crashed { reason: reason.clone() });
+                self.common.host_calls.failed(&member.image.id, &CallFailure::Crashed { reason: reason.clone() });
             }
         }
     }
@@ -401,7 +551,7 @@ impl Host {
     }
 
     fn reason_of(&self, fatal: Fatal, plugin: u32) -> Option<String> {
-        let limits = self.member(plugin).map(|member| member.image.limits.clone()).unwrap_or_default();
+        let limits = self.member(plugin).flatten().map(|member| member.image.limits.clone()).unwrap_or_default();
         match fatal {
             Fatal::None => None,
             Fatal::StuckCpu => {
@@ -420,6 +570,24 @@ impl Host {
         if self.is_wanted_dead.load(Ordering::SeqCst) {
             return verdict;
         }
+        if let Some(LayerReport { layer, detail, .. }) = self.missing_layer() {
+            let reason = format!("the sandbox needs {layer}, which does not hold here: {detail}");
+            verdict.unavailable = Some(CallFailure::Unavailable { reason: reason.clone() });
+            verdict.reason = Some(reason);
+            return verdict;
+        }
+        let forbidden = status.filter(|status| status.signal() == Some(libc::SIGSYS));
+        let forbidden = forbidden.map(|_| "it made a system call that the sandbox forbids".to_owned());
+        if let Some(reason) = self.fault.lock().take().or(forbidden) {
+            // V8 is broken in there. The page is no witness any more: whoever broke it writes the page as well.
+            let members: Vec<u32> = self.members.lock().keys().copied().collect();
+            match members[..] {
+                [plugin] => verdict.guilty.push((plugin, reason.clone())),
+                _ => verdict.suspects = members,
+            }
+            verdict.reason = Some(reason);
+            return verdict;
+        }
         let states = || (0..self.links.len()).map(|lane| self.page.state(lane));
         for state in states() {
             if let (Some(plugin), fatal) = (state.plugin, state.fatal)
@@ -432,10 +600,12 @@ impl Host {
             let reason = "it did not answer, and did not react to being stopped".to_owned();
             verdict.guilty.push((plugin as u32, reason));
         }
-        if !verdict.guilty.is_empty() {
+        if let Some((_, reason)) = verdict.guilty.first() {
+            verdict.reason = Some(reason.clone());
             return verdict;
         }
         let Some(status) = status else { return verdict };
+        verdict.reason = Some(format!("the process ended ({status})"));
         // Somebody else killed it; no plugin can do that to its own process.
         if status.signal() == Some(libc::SIGKILL) {
             return verdict;
@@ -464,4 +634,8 @@ struct Verdict {
     guilty: Vec<(u32, String)>,
     /// One of these did it.
     suspects: Vec<u32>,
+    /// Why it ended, unless the agent wanted it so.
+    reason: Option<String>,
+    /// The answer to what is under way where nobody is guilty.
+    unavailable: Option<CallFailure>,
 }

@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use mimir_shared_config::Limits;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -218,12 +218,15 @@ impl Lane {
             | Message::Loaded { .. }
             | Message::NotLoaded { .. }
             | Message::Disposed { .. }
-            | Message::Compiled { .. } => {}
+            | Message::Compiled { .. }
+            | Message::Sealed { .. } => {}
         }
     }
 
     fn load(&mut self, load: &Load<'_>) {
         self.ran_a_plugin = true;
+        // The agent disposes of a plugin before it sends it anew; two of one number would be one too many.
+        self.remove(load.plugin, &CallFailure::Interrupted);
         let defaults = Limits::default();
         let fits_spare = load.limits.heap == defaults.heap && load.limits.off_heap == defaults.off_heap;
         let mut isolate = match self.spare.take() {
@@ -362,9 +365,9 @@ impl Lane {
                 let allowance = Allowance { cpu_ns, deadline_ns: monotonic_ns() + cpu_ns };
                 plugin.isolate.dispose(&self.watch, allowance);
             }
+            // Says that it is gone; where it was gone already, that has been said.
             self.remove(number, &CallFailure::Interrupted);
         }
-        self.send(&Message::Disposed { plugin: number, failure: None });
     }
 
     /// Sends what an entry brought about, and ends the plugin if it was stopped.
@@ -515,12 +518,35 @@ fn thrown_from(text: &str) -> Thrown {
     serde_json::from_str(text).unwrap_or_else(|_| fallback())
 }
 
-/// Runs a lane on the calling thread until the agent closes its end.
-pub(crate) fn run_on_this_thread(index: usize, socket: UnixStream, watch: Arc<LaneWatch>, warm: bool) {
+/// Opens a lane of a sandbox process, once that process is sealed.
+pub(crate) struct Gate {
+    /// Frames to send before anything else.
+    pub(crate) first_words: Vec<u8>,
+    /// Whether it may read what the agent sends.
+    pub(crate) is_open: bool,
+}
+
+/// Runs a lane on the calling thread until the agent closes its end. What is behind a gate waits for it.
+pub(crate) fn run_on_this_thread(
+    index: usize,
+    socket: UnixStream,
+    watch: Arc<LaneWatch>,
+    warm: bool,
+    gate: Option<&mpsc::Receiver<Gate>>,
+) {
     engine::enter_lane(index);
     let mut lane = Lane::new(socket, watch);
     if warm {
         lane.warm_up();
+    }
+    if let Some(gate) = gate {
+        let Ok(Gate { mut first_words, is_open }) = gate.recv() else { return };
+        lane.outgoing.borrow_mut().append(&mut first_words);
+        if !is_open {
+            // The process ends next; whoever reads this knows why.
+            let _ = lane.flush();
+            return;
+        }
     }
     // An agent that is gone, or talks nonsense, is nobody to tell about it.
     let _ = lane.run();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ProtocolError;
 use crate::image::{CallFailure, CallKind};
+use crate::layer::LayerReport;
 
 /// No frame is larger, in bytes. A bundle has to fit, and an answer of the largest size with its escapes.
 pub(crate) const MAX_FRAME: usize = 64 << 20;
@@ -45,6 +46,8 @@ pub(crate) enum Message<'a> {
     Compile { name: &'a str, code: &'a str },
     /// From the sandbox: the code cache, empty if the module does not compile.
     Compiled { cache: &'a [u8] },
+    /// From the sandbox, before anything else: what the kernel enforces on it.
+    Sealed { layers: Vec<LayerReport> },
     /// Both ways: are you there, and how large.
     Pulse { isolates: u32, heap: u64 },
 }

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// How many lanes a process can have.
@@ -75,8 +75,10 @@ unsafe impl Sync for Page {}
 impl Page {
     /// Makes a page that can be handed to a child process.
     pub(crate) fn create() -> io::Result<Self> {
-        let fd = memfd_create("mimir-sandbox", MemfdFlags::CLOEXEC)?;
+        let fd = memfd_create("mimir-sandbox", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         ftruncate(&fd, BYTES as u64)?;
+        // Who could make it smaller could kill the agent, which reads it.
+        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         Self::map(fd)
     }
 

@@ -51,7 +51,9 @@ pub(crate) struct Plugin {
 struct Place {
     host: Option<Arc<Host>>,
     lane: usize,
-    /// Whether it ran before, so that what it remembered is lost.
+    /// How often it was sent somewhere.
+    loads: u64,
+    /// Whether it ran before and was not disposed of, so that what it remembered is lost.
     has_run: bool,
 }
 
@@ -67,9 +69,20 @@ impl Plugin {
         })
     }
 
-    /// Its start is over.
-    pub(crate) fn was_started(&self, declared: Declared) {
-        self.declared.send_replace(Some(declared));
+    /// Its start is over; false if it was over before.
+    pub(crate) fn was_started(&self, result: Declared) -> bool {
+        self.declared.send_if_modified(|declared| {
+            let is_awaited = declared.is_none();
+            if is_awaited {
+                *declared = Some(result);
+            }
+            is_awaited
+        })
+    }
+
+    /// Its isolate is gone, and another one is on its way.
+    pub(crate) fn starts_anew(&self) {
+        self.declared.send_replace(None);
     }
 
     /// Its isolate is gone.
@@ -86,12 +99,12 @@ impl Plugin {
     }
 
     /// Where it runs; starts it if it does not.
-    fn ensure(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Result<(Arc<Host>, usize), CallFailure> {
+    fn ensure(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Result<(Arc<Host>, usize, u64), CallFailure> {
         let mut place = self.place.lock();
         if let Some(host) = &place.host
             && !host.is_dead()
         {
-            return Ok((Arc::clone(host), place.lane));
+            return Ok((Arc::clone(host), place.lane, place.loads));
         }
         let host = sandbox.host_for(self)?;
         let lane = host.assign_lane();
@@ -112,13 +125,14 @@ impl Plugin {
                 guards: sandbox.has_guards(),
             }),
         );
-        *place = Place { host: Some(Arc::clone(&host)), lane, has_run: true };
-        Ok((host, lane))
+        let loads = place.loads + 1;
+        *place = Place { host: Some(Arc::clone(&host)), lane, loads, has_run: true };
+        Ok((host, lane, loads))
     }
 
     /// What it returned at its start; starts it if it does not run.
     pub(crate) async fn declared(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Declared {
-        let (host, lane) = self.ensure(sandbox)?;
+        let (host, lane, _) = self.ensure(sandbox)?;
         let mut receiver = self.declared.subscribe();
         let limit = self.image.limits.init + GRACE;
         let wait = receiver.wait_for(Option::is_some);
@@ -145,7 +159,6 @@ impl Plugin {
                     };
                 }
                 Ok(Outcome::NotLoaded) => {
-                    self.place.lock().host = None;
                     // It did not start for this very call; to try again would end the same way.
                     if let Some(Err(failure)) = &*self.declared.borrow()
                         && *failure != CallFailure::Lost
@@ -160,8 +173,19 @@ impl Plugin {
     }
 
     async fn try_call(self: &Arc<Self>, sandbox: &Arc<Sandbox>, call: &Call) -> Result<Outcome, CallFailure> {
-        let (host, lane) = self.ensure(sandbox)?;
-        let number = sandbox.next_call();
+        let (host, lane, loads) = self.ensure(sandbox)?;
+        let outcome = self.call_at(&host, lane, sandbox.next_call(), call).await;
+        if matches!(outcome, Ok(Outcome::NotLoaded)) {
+            let mut place = self.place.lock();
+            // Another call may have had it sent anew already.
+            if place.loads == loads {
+                place.host = None;
+            }
+        }
+        outcome
+    }
+
+    async fn call_at(&self, host: &Arc<Host>, lane: usize, number: u64, call: &Call) -> Result<Outcome, CallFailure> {
         let Some(receiver) = host.expect(number, self.number, call.origin.clone()) else {
             return Ok(Outcome::NotLoaded);
         };
@@ -179,9 +203,9 @@ impl Plugin {
                 wall_ms: wall.as_millis() as u64,
             },
         );
-        let mut guard = AbortOnDrop { host: &host, lane, plugin: self.number, call: Some(number) };
+        let mut guard = AbortOnDrop { host, lane, plugin: self.number, call: Some(number) };
         let mut receiver = receiver;
-        if let Some(outcome) = self.look_out(&host, lane, number, &mut receiver).await {
+        if let Some(outcome) = self.look_out(host, lane, number, &mut receiver).await {
             guard.call = None;
             return outcome;
         }
@@ -246,8 +270,9 @@ impl Plugin {
     }
 
     pub(crate) fn dispose(&self) {
-        let place = std::mem::take(&mut *self.place.lock());
-        if let Some(host) = place.host {
+        let mut place = self.place.lock();
+        place.has_run = false;
+        if let Some(host) = place.host.take() {
             host.send(place.lane, &Message::Dispose { plugin: self.number });
         }
     }
@@ -293,5 +318,10 @@ pub(crate) struct CallCounter(AtomicU64);
 impl CallCounter {
     pub(crate) fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The latest number.
+    pub(crate) fn last(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use mimir_shared_config::PluginId;
 
 use crate::image::{CallFailure, CallOrigin};
+use crate::layer::LayerReport;
 
 /// One host call that a plugin made.
 #[derive(Debug, Clone)]
@@ -59,6 +60,13 @@ pub trait HostCalls: Send + Sync + 'static {
 
     /// Takes note of a failure that no call waited for: in a timer, or after the answer.
     fn failed(&self, plugin: &PluginId, failure: &CallFailure);
+
+    /// Takes note that a sandbox process ended against the agent's will, with these plugins in it. Whoever of them is
+    /// needed again gets another process.
+    fn process_ended(&self, plugins: &[PluginId], reason: &str);
+
+    /// Takes note of the layers of the outer wall that this kernel does not enforce. Called once a sandbox, if there are any.
+    fn unsealed(&self, missing: &[LayerReport]);
 }
 
 /// Where V8's code caches are kept: a place that no plugin can write.

@@ -2,15 +2,16 @@ use std::collections::HashMap;
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::error::SandboxError;
 use crate::flags::V8_FLAGS;
-use crate::host::Host;
+use crate::host::{Common, Host};
 use crate::image::{Call, CallFailure, CallReply, PluginImage};
+use crate::layer::{Layer, LayerReport};
 use crate::plugin::{CallCounter, Plugin};
 use crate::ports::{CodeCache, HostCalls};
 use crate::process::spawn;
@@ -42,6 +43,8 @@ pub struct SandboxOptions {
     pub has_guards: bool,
     /// Whether what V8 says before it gives up is shown on standard error.
     pub shows_stderr: bool,
+    /// Layers of the outer wall without which no plugin runs: a process that the kernel does not seal so is ended.
+    pub required: Vec<Layer>,
 }
 
 impl Default for SandboxOptions {
@@ -52,6 +55,7 @@ impl Default for SandboxOptions {
             keeps_spare: true,
             has_guards: true,
             shows_stderr: false,
+            required: Vec::new(),
         }
     }
 }
@@ -79,9 +83,8 @@ pub struct SandboxStats {
 
 pub(crate) struct Sandbox {
     options: SandboxOptions,
-    host_calls: Arc<dyn HostCalls>,
+    common: Arc<Common>,
     code_caches: Option<Arc<dyn CodeCache>>,
-    calls: CallCounter,
     next_plugin: AtomicU32,
     hosts: Mutex<Hosts>,
     /// One module is compiled for the cache at a time.
@@ -103,11 +106,18 @@ impl PluginSandbox {
         host_calls: Arc<dyn HostCalls>,
         code_caches: Option<Arc<dyn CodeCache>>,
     ) -> Self {
+        let common = Common {
+            host_calls,
+            calls: CallCounter::default(),
+            required: options.required.clone(),
+            has_reported_layers: AtomicBool::new(false),
+            #[cfg(feature = "test-hooks")]
+            everyone: Mutex::default(),
+        };
         Self(Arc::new(Sandbox {
             options,
-            host_calls,
+            common: Arc::new(common),
             code_caches,
-            calls: CallCounter::default(),
             next_plugin: AtomicU32::new(0),
             hosts: Mutex::default(),
             compiler: tokio::sync::Mutex::default(),
@@ -117,7 +127,10 @@ impl PluginSandbox {
     /// Takes in a plugin. Its isolate starts with the first call.
     pub fn plugin(&self, image: PluginImage) -> PluginHandle {
         let number = self.0.next_plugin.fetch_add(1, Ordering::Relaxed);
-        PluginHandle { plugin: Plugin::new(number, image), sandbox: Arc::clone(&self.0) }
+        let plugin = Plugin::new(number, image);
+        #[cfg(feature = "test-hooks")]
+        self.0.common.everyone.lock().insert(number, Arc::downgrade(&plugin));
+        PluginHandle { plugin, sandbox: Arc::clone(&self.0) }
     }
 
     /// What runs right now.
@@ -131,6 +144,31 @@ impl PluginSandbox {
             isolates += host.pulse().await.0;
         }
         SandboxStats { processes: hosts.iter().filter_map(|host| host.pid()).collect(), isolates }
+    }
+
+    /// What the kernel enforces on a sandbox process here. Starts one, and keeps it as the spare.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if none can be started.
+    pub async fn layers(&self) -> Result<Vec<LayerReport>, SandboxError> {
+        if self.0.options.placement == Placement::InProcess {
+            let detail = "plugins run in the agent's own process";
+            return Ok(Layer::ALL
+                .iter()
+                .map(|layer| LayerReport { layer: *layer, is_enforced: false, detail: detail.to_owned() })
+                .collect());
+        }
+        let spare = self.0.hosts.lock().spare.clone().filter(|spare| !spare.is_dead());
+        let host = match spare {
+            Some(spare) => spare,
+            None => self.0.start(true)?,
+        };
+        let layers = host.layers().await.ok_or(SandboxError::Silent)?;
+        let mut hosts = self.0.hosts.lock();
+        if !hosts.is_shut_down {
+            hosts.spare.get_or_insert(host);
+        }
+        Ok(layers.to_vec())
     }
 
     /// Ends every sandbox process. Calls under way are answered by [`CallFailure::Lost`], later ones refused.
@@ -171,7 +209,7 @@ impl PluginHandle {
 
 impl Sandbox {
     pub(crate) fn next_call(&self) -> u64 {
-        self.calls.next()
+        self.common.calls.next()
     }
 
     pub(crate) fn has_guards(&self) -> bool {
@@ -214,11 +252,11 @@ impl Sandbox {
                     Some(exe) => exe.clone(),
                     None => env::current_exe().map_err(|source| SandboxError::Spawn { source })?,
                 };
-                spawn::process(&exe, lanes, is_warm, self.options.shows_stderr)?
+                spawn::process(&exe, lanes, is_warm, &self.options)?
             }
             Placement::InProcess => spawn::threads(lanes)?,
         };
-        Host::new(spawned, Arc::clone(&self.host_calls))
+        Host::new(spawned, Arc::clone(&self.common))
     }
 
     fn refill_spare(self: &Arc<Self>) {

@@ -270,6 +270,12 @@ pub(crate) trait LastResort: Send + 'static {
     fn orphaned(&self);
 }
 
+/// Waits until the other end of `lifeline` is closed.
+pub(crate) fn wait_for_end(lifeline: &OwnedFd) {
+    let mut fds = [PollFd::new(lifeline, PollFlags::empty())];
+    while let Err(rustix::io::Errno::INTR) = poll(&mut fds, None) {}
+}
+
 /// Runs the watchdog until the other end of `lifeline` is closed.
 pub(crate) fn run(alarm: &Alarm, lifeline: &OwnedFd, last_resort: &impl LastResort) {
     let mut first_stops: Vec<Option<FirstStop>> = Vec::new();

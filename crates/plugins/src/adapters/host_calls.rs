@@ -6,11 +6,11 @@ use mimir_api::{
     ApiLimits, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Origin, PluginContext, PluginProfile,
 };
 use mimir_registry::{EventBus, PluginRegistry};
-use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls};
+use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls, LayerReport};
 use mimir_shared_config::{PluginId, PluginIdentity};
-use mimir_shared_platform::{AuditLog, Clock, HostProcesses, ReqwestClient, SystemClock};
+use mimir_shared_platform::{AuditLog, AuditRecord, Clock, HostProcesses, ReqwestClient, SystemClock};
 use parking_lot::{Mutex, RwLock};
-use serde_json::Map;
+use serde_json::{Map, json};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -23,7 +23,7 @@ use super::notifier::ReportedNotices;
 use super::session_view::NoSessions;
 use crate::PluginsError;
 use crate::builder::Prepared;
-use crate::report::Reports;
+use crate::report::{Report, Reports};
 
 /// The sandbox's [`HostCalls`] over the [`PluginContext`].
 pub(crate) struct ContextCalls {
@@ -34,6 +34,8 @@ pub(crate) struct ContextCalls {
     runtime: Handle,
     /// Failures that are being counted: to write a quarantine takes a moment, and the sandbox must not wait for it.
     counting: Mutex<JoinSet<()>>,
+    reports: Reports,
+    audit: Arc<dyn AuditLog>,
 }
 
 impl ContextCalls {
@@ -47,6 +49,7 @@ impl ContextCalls {
     ) -> Result<Self, PluginsError> {
         let Prepared { settings, surroundings, files, .. } = prepared;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let audit = audit.unwrap_or_else(|| Arc::new(NoAudit));
         let environment = surroundings.environment.iter().map(|(name, value)| (name.into(), value.into()));
         let ports = ContextPorts {
             gate: Arc::new(ControlGate(Arc::clone(control))),
@@ -55,7 +58,7 @@ impl ContextCalls {
             http: Arc::new(ReqwestClient::new()),
             clock: Arc::clone(&clock),
             notifier: Arc::new(ReportedNotices(reports.clone())),
-            audit: audit.unwrap_or_else(|| Arc::new(NoAudit)),
+            audit: Arc::clone(&audit),
             sessions: settings.sessions.clone().unwrap_or_else(|| Arc::new(NoSessions)),
             events: Arc::new(BusEvents { bus: bus.clone(), clock }),
             logs: Arc::new(ReportedLogs(reports.clone())),
@@ -73,6 +76,8 @@ impl ContextCalls {
             registry: Arc::clone(registry),
             runtime: Handle::current(),
             counting: Mutex::default(),
+            reports: reports.clone(),
+            audit,
         })
     }
 
@@ -127,6 +132,19 @@ impl HostCalls for ContextCalls {
         // Those that are done need no place any more
         while counting.try_join_next().is_some() {}
         counting.spawn_on(async move { registry.record_failure_alone(&plugin, &failure).await }, &self.runtime);
+    }
+
+    fn process_ended(&self, plugins: &[PluginId], reason: &str) {
+        let plugins: Vec<&str> = plugins.iter().map(PluginId::as_str).collect();
+        let detail = json!({ "plugins": plugins, "reason": reason });
+        self.audit.record(AuditRecord { plugin: None, kind: "process-ended".to_owned(), detail });
+    }
+
+    fn unsealed(&self, missing: &[LayerReport]) {
+        let layers: Map<_, _> =
+            missing.iter().map(|report| (report.layer.name().to_owned(), report.detail.clone().into())).collect();
+        self.audit.record(AuditRecord { plugin: None, kind: "unsealed".to_owned(), detail: layers.into() });
+        self.reports.push(Report::unsealed(missing));
     }
 }
 

@@ -35,11 +35,18 @@ const DATA: u64 = 1 << 30;
 /// How much the bound grows with an isolate.
 const DATA_OF_ISOLATE: u64 = CODE_RANGE + (4 << 20);
 
+/// More isolates than a process ever has: what broke out of V8 can raise the bound to this many, and no further.
+const MOST_ISOLATES: u64 = 1024;
+
 static ISOLATES: Mutex<u64> = Mutex::new(0);
 static HAS_BOUNDED_DATA: AtomicBool = AtomicBool::new(false);
 
 /// Bounds the data of this process from now on. For sandbox processes.
 pub(crate) fn bound_data() -> io::Result<()> {
+    let before = getrlimit(Resource::Data).maximum;
+    let wanted = DATA + MOST_ISOLATES * DATA_OF_ISOLATE;
+    let maximum = Some(before.map_or(wanted, |before| wanted.min(before)));
+    setrlimit(Resource::Data, Rlimit { current: maximum, maximum })?;
     HAS_BOUNDED_DATA.store(true, Ordering::SeqCst);
     set_data_bound(*ISOLATES.lock())
 }

@@ -8,14 +8,14 @@ use std::env;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
-
-use super::{FIRST_LANE_FD, LIFELINE_FD, PAGE_FD, SANDBOX_ARGUMENT};
+use super::{EXIT_UNSEALED, FIRST_LANE_FD, LIFELINE_FD, PAGE_FD, SANDBOX_ARGUMENT, seal};
 use crate::isolate::engine::{self, EXIT_CONDEMNED};
 use crate::lane;
+use crate::layer::{Layer, LayerReport};
+use crate::message::Message;
 use crate::page::{Fatal, MAX_LANES, Page};
 use crate::watchdog::{self, Alarm, LaneWatch, LastResort};
 
@@ -31,8 +31,10 @@ pub fn sandbox_main_if_requested() {
     }
     let lanes = arguments.next().and_then(|lanes| lanes.to_str()?.parse().ok());
     let is_warm = arguments.next().is_some_and(|argument| argument == "warm");
-    let exit = match lanes {
-        Some(lanes @ 1..=MAX_LANES) => serve(lanes, is_warm).map_or(1, |()| 0),
+    let required: Option<Vec<Layer>> =
+        arguments.map(|layer| layer.to_str().and_then(Layer::from_name)).collect::<Option<_>>();
+    let exit = match (lanes, required) {
+        (Some(lanes @ 1..=MAX_LANES), Some(required)) => serve(lanes, is_warm, &required).unwrap_or(1),
         _ => 2,
     };
     if exit != 0 {
@@ -41,29 +43,45 @@ pub fn sandbox_main_if_requested() {
     std::process::exit(exit);
 }
 
-fn serve(lanes: usize, is_warm: bool) -> io::Result<()> {
+/// Gives the exit code.
+fn serve(lanes: usize, is_warm: bool, required: &[Layer]) -> io::Result<i32> {
     let lifeline = take(LIFELINE_FD)?;
     let page = Arc::new(Page::map(take(PAGE_FD)?)?);
     let sockets: Vec<UnixStream> =
         (0..lanes).map(|lane| Ok(take(FIRST_LANE_FD + lane as RawFd)?.into())).collect::<io::Result<_>>()?;
     close_the_rest(FIRST_LANE_FD + lanes as RawFd);
-    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, nothing)?;
 
+    let mut layers = seal::before_v8();
     engine::initialize();
     engine::bound_data()?;
     engine::end_process_on_fatal_errors(Arc::clone(&page));
 
     let alarm = Alarm::new()?;
+    let mut gates = Vec::new();
     for (index, socket) in sockets.into_iter().enumerate() {
         let (page, alarm) = (Arc::clone(&page), Arc::clone(&alarm));
+        let (gate, first_words) = mpsc::channel();
+        gates.push(gate);
         thread::Builder::new().name(format!("lane-{index}")).stack_size(LANE_STACK).spawn(move || {
             let watch = LaneWatch::of_this_thread(index, page, alarm);
-            lane::run_on_this_thread(index, socket, watch, is_warm && index == 0);
+            lane::run_on_this_thread(index, socket, watch, is_warm && index == 0, Some(&first_words));
         })?;
     }
-    watchdog::run(&alarm, &lifeline, &EndOfProcess);
-    Ok(())
+    layers.extend(seal::after_start());
+    let is_sealed =
+        layers.iter().all(|LayerReport { layer, is_enforced, .. }| *is_enforced || !required.contains(layer));
+    let mut first_words = Vec::new();
+    Message::Sealed { layers }.encode(&mut first_words);
+    for gate in gates {
+        // The first lane says it. Where a required layer is missing none of them reads what the agent sent.
+        let _ = gate.send(lane::Gate { first_words: std::mem::take(&mut first_words), is_open: is_sealed });
+    }
+    if is_sealed {
+        watchdog::run(&alarm, &lifeline, &EndOfProcess);
+        return Ok(0);
+    }
+    watchdog::wait_for_end(&lifeline);
+    Ok(EXIT_UNSEALED)
 }
 
 /// Takes over a descriptor that the agent left at a known place.

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use rustix::io::fcntl_dupfd_cloexec;
@@ -17,6 +17,7 @@ use crate::error::SandboxError;
 use crate::isolate::engine;
 use crate::lane;
 use crate::page::{Fatal, Page};
+use crate::sandbox::SandboxOptions;
 use crate::watchdog::{self, Alarm, LaneWatch, LastResort};
 
 /// The agent's ends of what it started.
@@ -33,7 +34,12 @@ pub(crate) struct Spawned {
 const ABOVE_ALL_PLACES: RawFd = 64;
 
 /// Starts `exe` as a sandbox process.
-pub(crate) fn process(exe: &Path, lanes: usize, is_warm: bool, shows_stderr: bool) -> Result<Spawned, SandboxError> {
+pub(crate) fn process(
+    exe: &Path,
+    lanes: usize,
+    is_warm: bool,
+    options: &SandboxOptions,
+) -> Result<Spawned, SandboxError> {
     let setup = |what| move |source: io::Error| SandboxError::Setup { what, source };
     let page = Arc::new(Page::create().map_err(setup("shared page"))?);
     let (their_lifeline, lifeline) = io::pipe().map_err(setup("lifeline"))?;
@@ -53,11 +59,17 @@ pub(crate) fn process(exe: &Path, lanes: usize, is_warm: bool, shows_stderr: boo
         .arg(SANDBOX_ARGUMENT)
         .arg(lanes.to_string())
         .arg(if is_warm { "warm" } else { "cold" })
+        .args(options.required.iter().map(|layer| layer.name()))
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(if shows_stderr { Stdio::inherit() } else { Stdio::null() });
+        .stderr(if options.shows_stderr { Stdio::inherit() } else { Stdio::null() });
+    #[cfg(feature = "test-hooks")]
+    #[allow(clippy::disallowed_methods, reason = "a test that takes out a guard means this process as well")]
+    if let Some(guard) = std::env::var_os(mimir_shared_platform::WITHOUT_GUARD) {
+        command.env(mimir_shared_platform::WITHOUT_GUARD, guard);
+    }
     let raw: Vec<(RawFd, RawFd)> = places.iter().map(|(fd, place)| (fd.as_raw_fd(), *place)).collect();
     // SAFETY: between fork and exec only async-signal-safe calls are made, on memory that exists already.
     unsafe {
@@ -74,8 +86,33 @@ pub(crate) fn process(exe: &Path, lanes: usize, is_warm: bool, shows_stderr: boo
             Ok(())
         });
     }
-    let child = command.spawn().map_err(|source| SandboxError::Spawn { source })?;
+    let child = start(command, places).map_err(|source| SandboxError::Spawn { source })?;
     Ok(Spawned { child: Some(child), page, lifeline: lifeline.into(), lanes: ours })
+}
+
+/// A process to start, what it inherits, and who waits for it.
+type Order = (Command, Vec<(OwnedFd, RawFd)>, mpsc::SyncSender<io::Result<Child>>);
+
+/// Starts a process from a thread that lives as long as this process: the kernel ends a child together with the thread
+/// that started it, and threads of a runtime come and go.
+fn start(command: Command, inherited: Vec<(OwnedFd, RawFd)>) -> io::Result<Child> {
+    static STARTER: Mutex<Option<mpsc::Sender<Order>>> = Mutex::new(None);
+    let (reply, child) = mpsc::sync_channel(1);
+    let mut starter = STARTER.lock().unwrap_or_else(PoisonError::into_inner);
+    if starter.is_none() {
+        let (orders, receiver) = mpsc::channel::<Order>();
+        thread::Builder::new().name("mimir-starter".into()).spawn(move || {
+            for (mut command, inherited, reply) in receiver {
+                let _ = reply.send(command.spawn());
+                drop(inherited);
+            }
+        })?;
+        *starter = Some(orders);
+    }
+    let gone = || io::Error::other("the thread that starts processes is gone");
+    starter.as_ref().ok_or_else(gone)?.send((command, inherited, reply)).map_err(|_| gone())?;
+    drop(starter);
+    child.recv().map_err(|_| gone())?
 }
 
 /// Starts lanes on threads of this process. V8 must have been initialised before other threads were made.
@@ -93,7 +130,7 @@ pub(crate) fn threads(lanes: usize) -> Result<Spawned, SandboxError> {
             .stack_size(LANE_STACK)
             .spawn(move || {
                 let watch = LaneWatch::of_this_thread(index, page, alarm);
-                lane::run_on_this_thread(index, socket, watch, false);
+                lane::run_on_this_thread(index, socket, watch, false, None);
             })
             .map_err(setup("lane"))?;
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mimir_sandbox::{CallFailure, HostCall, HostCallError, HostCalls, LogLine, PluginSandbox};
+use mimir_sandbox::{CallFailure, HostCall, HostCallError, HostCalls, LayerReport, LogLine, PluginSandbox};
 use mimir_shared_config::PluginId;
 use serde_json::{Value, json};
 
@@ -75,6 +75,10 @@ impl HostCalls for FetchHost {
     fn log(&self, line: LogLine) {
         self.logs.lock().unwrap().push(format!("{}: {}", line.level, line.message));
     }
+
+    fn process_ended(&self, _plugins: &[PluginId], _reason: &str) {}
+
+    fn unsealed(&self, _missing: &[LayerReport]) {}
 
     fn failed(&self, plugin: &PluginId, failure: &CallFailure) {
         panic!("{plugin}: {failure}");

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use mimir_sandbox::{
-    Call, CallFailure, CallKind, CallOrigin, CallReply, HostCall, HostCallError, HostCalls, LogLine, Placement,
-    PluginHandle, PluginImage, PluginSandbox, SandboxOptions,
+    Call, CallFailure, CallKind, CallOrigin, CallReply, HostCall, HostCallError, HostCalls, LayerReport, LogLine,
+    Placement, PluginHandle, PluginImage, PluginSandbox, SandboxOptions,
 };
 use mimir_shared_config::{Limits, PluginId};
 
@@ -18,6 +18,8 @@ pub(crate) struct EchoHost {
     pub(crate) logs: Mutex<Vec<String>>,
     pub(crate) failures: Mutex<Vec<(PluginId, CallFailure)>>,
     pub(crate) calls: Mutex<Vec<HostCall>>,
+    pub(crate) ends: Mutex<Vec<String>>,
+    pub(crate) unsealed: Mutex<Vec<LayerReport>>,
 }
 
 #[async_trait]
@@ -39,6 +41,14 @@ impl HostCalls for EchoHost {
 
     fn log(&self, line: LogLine) {
         self.logs.lock().unwrap().push(format!("{}: {}", line.level, line.message));
+    }
+
+    fn process_ended(&self, _plugins: &[PluginId], reason: &str) {
+        self.ends.lock().unwrap().push(reason.to_owned());
+    }
+
+    fn unsealed(&self, missing: &[LayerReport]) {
+        self.unsealed.lock().unwrap().extend_from_slice(missing);
     }
 
     fn failed(&self, plugin: &PluginId, failure: &CallFailure) {

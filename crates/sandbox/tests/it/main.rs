@@ -14,4 +14,5 @@ mod kills;
 mod logging;
 mod prelude;
 mod runaways;
+mod seal;
 mod web_apis;

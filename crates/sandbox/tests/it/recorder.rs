@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mimir_sandbox::{
-    Call, CallFailure, CallKind, CallOrigin, CallReply, HostCall, HostCallError, HostCalls, LogLine, PluginHandle,
-    PluginImage, PluginSandbox,
+    Call, CallFailure, CallKind, CallOrigin, CallReply, HostCall, HostCallError, HostCalls, LayerReport, LogLine,
+    PluginHandle, PluginImage, PluginSandbox,
 };
 use mimir_shared_config::PluginId;
 use serde_json::{Value, json};
@@ -108,6 +108,10 @@ impl HostCalls for Recorder {
         self.logs.lock().unwrap().push(line);
         self.note();
     }
+
+    fn process_ended(&self, _plugins: &[PluginId], _reason: &str) {}
+
+    fn unsealed(&self, _missing: &[LayerReport]) {}
 
     fn failed(&self, plugin: &PluginId, failure: &CallFailure) {
         self.failures.lock().unwrap().push((plugin.clone(), failure.clone()));
