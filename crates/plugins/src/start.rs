@@ -11,7 +11,7 @@ use mimir_registry::{
 };
 use mimir_sandbox::{CapabilityControl, PluginImage, PluginSandbox, SandboxOptions};
 use mimir_shared_config::{Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, effective};
-use mimir_shared_platform::{AuditLog, Clock, FileAuditLog, SystemClock};
+use mimir_shared_platform::{AuditFolder, AuditLog, Clock, FileAuditLog, SystemClock};
 use tokio::task::JoinSet;
 
 use crate::adapters::code_cache::CompiledCode;
@@ -62,7 +62,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
 
     let home = &prepared.surroundings.places.home;
     let audit = (!prepared.settings.leaves_no_traces).then(|| {
-        let log = FileAuditLog::new(&home.join("audit"), Arc::new(SystemClock));
+        let log = FileAuditLog::new(AuditFolder::in_home(home), Arc::new(SystemClock));
         Arc::new(log) as Arc<dyn AuditLog>
     });
     let states = Arc::new(LoaderStates::new(prepared.loader.state().clone()));

@@ -1,14 +1,16 @@
 //! The only code of Mimir that touches files, processes, the network, the clock and the terminal.
 
+mod audit;
 mod capability_directory;
-mod file_audit_log;
 mod host_processes;
 mod os_file_system;
 mod reqwest_client;
 mod stderr_notifier;
 mod system_clock;
 
-pub use file_audit_log::FileAuditLog;
+pub use audit::{
+    AuditEntry, AuditFolder, AuditGap, AuditProblem, AuditReader, AuditVerdict, FileAuditLog, verify_audit,
+};
 pub use host_processes::HostProcesses;
 pub use os_file_system::OsFileSystem;
 pub use reqwest_client::ReqwestClient;

@@ -109,6 +109,15 @@ pub enum PlatformError {
         /// What the operating system said.
         detail: String,
     },
+    /// The audit log can't be read, or not be repaired.
+    #[error("the audit log {} can't be checked", path.display())]
+    AuditUnreadable {
+        /// The folder of its segments.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
 }
 
 impl PlatformError {

@@ -20,8 +20,11 @@ mod process;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use adapters::{FileAuditLog, HostProcesses, OsFileSystem, ReqwestClient, StderrNotifier, SystemClock};
-pub use audit::{AuditLine, AuditLog, AuditRecord, BrokenChain, ChainHead, verify_segment};
+pub use adapters::{
+    AuditEntry, AuditFolder, AuditGap, AuditProblem, AuditReader, AuditVerdict, FileAuditLog, HostProcesses, OsFileSystem,
+    ReqwestClient, StderrNotifier, SystemClock, verify_audit,
+};
+pub use audit::{AuditLine, AuditLog, AuditRecord, BrokenChain, ChainHead, Torn, verify_segment};
 pub use clock::Clock;
 pub use confinement::{Confinement, ConfinementError, Enforced, Extent, landlock_abi};
 pub use directory::{Directory, Links, Place};
