@@ -42,6 +42,12 @@ pub enum PlatformError {
         /// What was needed.
         expected: &'static str,
     },
+    /// The file is not the user's alone, as it has to be.
+    #[error("{} is not yours alone: others could read it (`chmod 600` it)", path.display())]
+    NotPrivate {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is more of something than the caller takes.
     #[error("{what} is larger than the limit of {limit}")]
     TooLarge {
@@ -58,6 +64,20 @@ pub enum PlatformError {
         /// What the operating system said.
         #[source]
         source: io::Error,
+    },
+    /// A program lies in the project, where the project says what it does, and was not named by its path there.
+    #[error("{} lies in the project", program.display())]
+    ProgramInside {
+        /// Where it was found.
+        program: PathBuf,
+    },
+    /// The program could not be confined, and was not started.
+    #[error("`{program}` can't be confined: {detail}")]
+    Confinement {
+        /// The program.
+        program: String,
+        /// What the trampoline said.
+        detail: String,
     },
     /// The time was up; what was under way has been stopped.
     #[error("{what} took longer than {} ms", after.as_millis())]
@@ -89,6 +109,30 @@ pub enum PlatformError {
         /// The host.
         host: String,
         /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No Docker engine answers.
+    #[error("no Docker engine answers at {}", socket.display())]
+    NoDocker {
+        /// Its socket.
+        socket: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The image is not on this machine.
+    #[error("the image {image} is not on this machine")]
+    NoImage {
+        /// Its full name.
+        image: String,
+    },
+    /// The Docker engine refused, or failed.
+    #[error("the Docker engine can't {action}")]
+    Docker {
+        /// What was tried.
+        action: &'static str,
+        /// What it said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -11,6 +11,7 @@ mod audit;
 mod clock;
 mod confinement;
 mod directory;
+mod docker;
 mod error;
 mod file_system;
 mod guard;
@@ -21,18 +22,20 @@ mod process;
 pub mod testing;
 
 pub use adapters::{
-    AuditEntry, AuditFolder, AuditGap, AuditProblem, AuditReader, AuditVerdict, FileAuditLog, HostProcesses, OsFileSystem,
-    ReqwestClient, StderrNotifier, SystemClock, verify_audit,
+    AuditEntry, AuditFolder, AuditGap, AuditProblem, AuditReader, AuditVerdict, DockerEngine, FileAuditLog,
+    HostProcesses, OsFileSystem, ReqwestClient, StderrNotifier, SystemClock, read_private_file, Trampoline, exec_main_if_requested,
+    verify_audit,
 };
 pub use audit::{AuditLine, AuditLog, AuditRecord, BrokenChain, ChainHead, Torn, verify_segment};
 pub use clock::Clock;
 pub use confinement::{Confinement, ConfinementError, Enforced, Extent, landlock_abi};
 pub use directory::{Directory, Links, Place};
+pub use docker::{ContainerFile, ContainerOutput, ContainerRequest, DockerClient};
 pub use error::PlatformError;
 pub use file_system::{DirEntry, FileKind, FileSystem, Metadata, UpdateFn};
 pub use guard::Guard;
 #[cfg(feature = "test-hooks")]
 pub use guard::WITHOUT_GUARD;
-pub use http::{AddressCheck, HttpClient, HttpRequest, HttpResponse};
+pub use http::{AddressCheck, HttpAnswer, HttpBody, HttpClient, HttpRequest, HttpResponse};
 pub use notifier::{Level, Notice, Notifier};
-pub use process::{ProcessExecutor, ProcessOutput, ProcessRequest};
+pub use process::{Confined, ProcessExecutor, ProcessOutput, ProcessRequest, ProgramRights};

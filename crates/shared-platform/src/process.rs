@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
-use crate::PlatformError;
+use crate::{Extent, PlatformError};
 
 /// Runs programs.
 #[async_trait]
@@ -36,6 +37,45 @@ pub struct ProcessRequest {
     pub timeout: Duration,
     /// How many bytes it may write to standard output, and as many again to standard error.
     pub output_limit: usize,
+    /// What it may reach: then it is looked up, started and confined as a plugin's program. Nothing is Mimir's own use: it
+    /// has the user's rights.
+    pub rights: Option<ProgramRights>,
+}
+
+/// What a program of a plugin may reach beside itself, installed software, and a home and a folder for temporary files of
+/// its own, which are gone when it has ended. Paths are absolute; one that does not exist grants nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramRights {
+    /// The project's root, without links. A program is looked up outside of it, or by a path relative to it.
+    pub root: PathBuf,
+    /// Files and folders that may be read, and run.
+    pub read: Vec<PathBuf>,
+    /// That may be read and changed, and where new files may be made; nothing is removed.
+    pub write: Vec<PathBuf>,
+    /// Where it may remove as well.
+    pub own: Vec<PathBuf>,
+    /// Folders whose names may be listed, with those of all that lies beneath.
+    pub list: Vec<PathBuf>,
+    /// Whether it may use the network.
+    pub network: bool,
+    /// How many processes and threads it may have at once.
+    pub processes: u32,
+}
+
+/// What the kernel really holds of a program's [`ProgramRights`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Confined {
+    /// Files outside its rights.
+    pub files: Extent,
+    /// No network of any kind. False also if it has the right.
+    pub no_network: bool,
+    /// At least no TCP.
+    pub no_tcp: bool,
+    /// No signals to other processes.
+    pub no_signals: bool,
+    /// No sockets of the machine's services (Docker, keys, desktop).
+    pub no_unix_sockets: bool,
 }
 
 /// What a program left.
@@ -49,4 +89,6 @@ pub struct ProcessOutput {
     pub stdout: Vec<u8>,
     /// What it wrote to standard error.
     pub stderr: Vec<u8>,
+    /// How far it was confined; nothing if it was not to be, or could not be because no trampoline was given.
+    pub confined: Option<Confined>,
 }

@@ -21,6 +21,8 @@ pub(super) const TOP_LEVEL: &[&str] = &[
     "crates",
     "docs",
     "fixtures",
+    // Its own workspace: libFuzzer's flags are for all that is built with it
+    "fuzz",
     "packages",
     "rust-toolchain.toml",
     "rustfmt.toml",
@@ -33,7 +35,7 @@ pub(super) const LOCAL: &[&str] = &[".DS_Store", ".git", ".idea", ".vscode", ".z
 /// Where the workspace's members are, and what is deliberately none: the benchmark's reference programs share no code
 /// with ours, not even a lock file.
 pub(super) const MEMBERS: &[&str] = &["crates/*", "xtask"];
-pub(super) const EXCLUDED: &[&str] = &["xtask/reference"];
+pub(super) const EXCLUDED: &[&str] = &["fuzz", "xtask/reference"];
 
 /// What a crate is for, as far as its dependencies go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,8 +134,8 @@ pub(super) const RESTRICTED: &[Restricted] = &[
     },
     Restricted {
         packages: &["libc", "landlock", "seccompiler"],
-        crates: &["sandbox", "loader"],
-        why: "walls are built by the two crates that have a confined child process",
+        crates: &["sandbox", "shared-platform"],
+        why: "walls around processes are built where they are started, and Landlock's in shared-platform's confinement",
     },
     Restricted {
         packages: &["cap-fs-ext", "cap-std", "reqwest", "rustls"],
@@ -176,7 +178,8 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Packages for tests and benchmarks: development dependencies only.
-pub(super) const DEVELOPMENT_ONLY: &[&str] = &["assert_cmd", "criterion", "insta", "mockall", "proptest", "trycmd"];
+pub(super) const DEVELOPMENT_ONLY: &[&str] =
+    &["assert_cmd", "criterion", "insta", "mockall", "proptest", "rcgen", "tokio-rustls", "trycmd"];
 
 /// Packages of which the lock file may hold one version: two would not fit each other's types.
 pub(super) const ONE_VERSION: &[&str] = &["oxc*", "rolldown*", "string_wizard", "v8"];

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here should stop")]
 
 mod audit;
+mod confined;
 mod directory;
+#[cfg(unix)]
+mod docker;
 mod file_system;
 mod http;
 mod processes;
+mod properties;

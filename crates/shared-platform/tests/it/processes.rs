@@ -15,6 +15,7 @@ fn sh(script: &str) -> ProcessRequest {
         env: BTreeMap::new(),
         timeout: Duration::from_secs(20),
         output_limit: 1 << 20,
+        rights: None,
     }
 }
 

@@ -1,0 +1,283 @@
+//! Programs of plugins, behind the trampoline.
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mimir_shared_platform::{
+    Extent, HostProcesses, PlatformError, ProcessExecutor, ProcessOutput, ProcessRequest, ProgramRights, Trampoline,
+    landlock_abi,
+};
+
+struct World {
+    dir: tempfile::TempDir,
+    rights: ProgramRights,
+    timeout: Duration,
+}
+
+impl World {
+    /// A project with a folder that may be read, one that may be changed and one that is closed.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap().join("project");
+        for folder in ["read", "write", "own", "closed"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+            fs::write(root.join(folder).join("file"), "text").unwrap();
+        }
+        fs::create_dir_all(root.join("../home/.ssh")).unwrap();
+        fs::write(root.join("../home/.ssh/id"), "secret").unwrap();
+        let rights = ProgramRights {
+            read: vec![root.join("read")],
+            write: vec![root.join("write")],
+            own: vec![root.join("own")],
+            list: vec![root.clone()],
+            network: false,
+            processes: 64,
+            root,
+        };
+        Self { dir, rights, timeout: Duration::from_secs(60) }
+    }
+
+    fn home(&self) -> PathBuf {
+        self.dir.path().canonicalize().unwrap().join("home")
+    }
+
+    fn host(&self) -> HostProcesses {
+        let path = std::env::var_os("PATH").unwrap();
+        HostProcesses::new([("PATH".into(), path), ("HOME".into(), self.home().into())])
+            .with_trampoline(Trampoline::at(env!("CARGO_BIN_EXE_mimir-exec-trampoline")))
+    }
+
+    fn request(&self, program: &str, args: &[&str]) -> ProcessRequest {
+        ProcessRequest {
+            program: program.into(),
+            args: args.iter().map(Into::into).collect(),
+            input: None,
+            cwd: None,
+            env: BTreeMap::new(),
+            timeout: self.timeout,
+            output_limit: 1 << 20,
+            rights: Some(self.rights.clone()),
+        }
+    }
+
+    async fn sh(&self, script: &str) -> Result<ProcessOutput, PlatformError> {
+        self.host().run(self.request("sh", &["-c", script])).await
+    }
+
+    /// What a script prints.
+    async fn says(&self, script: &str) -> String {
+        let output = self.sh(script).await.unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+}
+
+fn abi() -> u32 {
+    landlock_abi().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn input_output_and_end_are_the_programs_own() {
+    let world = World::new();
+    let output = world.sh("cat; echo err >&2; exit 3").await.unwrap();
+    assert_eq!(
+        (output.exit_code, output.stdout.as_slice(), output.stderr.as_slice()),
+        (Some(3), &b""[..], &b"err\n"[..])
+    );
+    let killed = world.sh("kill -TERM $$").await.unwrap();
+    assert_eq!((killed.exit_code, killed.signal), (None, Some(15)));
+    let input = vec![b'x'; 900_000];
+    let request = ProcessRequest { input: Some(input.clone()), ..world.request("cat", &[]) };
+    assert_eq!(world.host().run(request).await.unwrap().stdout, input);
+    let ignored = ProcessRequest { input: Some(input), ..world.request("true", &[]) };
+    assert_eq!(world.host().run(ignored).await.unwrap().exit_code, Some(0));
+    assert!(world.host().run(world.request("no-such-program", &[])).await.unwrap_err().is_not_found());
+    assert_eq!(world.says("pwd -P").await.trim(), world.rights.root.to_string_lossy());
+}
+
+#[tokio::test]
+async fn files_are_held_to_the_rights() {
+    let world = World::new();
+    if abi() < 3 {
+        eprintln!("this kernel holds no files, or not all; nothing to see here");
+        return;
+    }
+    let check = async |script: &str, is_fine: bool| {
+        let output = world.sh(script).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.exit_code == Some(0), is_fine, "{script}: {said}");
+    };
+    check("cat read/file", true).await;
+    check("ls . closed", true).await;
+    check("cat closed/file", false).await;
+    check("echo x > read/file", false).await;
+    check("echo x > write/file && echo x > write/new", true).await;
+    check("rm write/file", false).await;
+    check("rm own/file", true).await;
+    check("echo x > new", false).await;
+    check("mv own/../write/new closed/new", false).await;
+    check("ln -s ../closed/file own/link && cat own/link", false).await;
+    check(&format!("cat {}/.ssh/id", world.home().display()), false).await;
+    check("cat /etc/shadow || cat /root/.profile", false).await;
+    check("ls /tmp", false).await;
+    check("echo x > \"$HOME/x\" && echo y > \"$TMPDIR/y\" && mv \"$HOME/x\" \"$TMPDIR/y\" && cat \"$TMPDIR/y\"", true)
+        .await;
+    check("cat < /dev/null && echo x > /dev/null && head -c 1 /dev/urandom > /dev/null", true).await;
+    check("cat /proc/1/environ", false).await;
+    check("cat /proc/1/cmdline", false).await;
+    check("cat /proc/meminfo /proc/cpuinfo > /dev/null", true).await;
+    let output = world.sh("true").await.unwrap();
+    let confined = output.confined.unwrap();
+    assert!(confined.files != Extent::None && confined.no_network && confined.no_unix_sockets);
+}
+
+#[tokio::test]
+async fn the_private_folder_is_gone_with_the_call() {
+    let world = World::new();
+    let home = world.says("touch \"$HOME/left\" && mkdir -p \"$TMPDIR/a/b\" && printf %s \"$HOME\"").await;
+    assert!(home.starts_with('/') && home.ends_with("/home") && home != world.home().to_string_lossy());
+    assert!(!PathBuf::from(home).parent().unwrap().exists());
+}
+
+#[tokio::test]
+async fn the_environment_is_a_short_list() {
+    let world = World::new();
+    let env = world.says("env | cut -d= -f1 | sort | tr '\\n' ' '").await;
+    assert_eq!(env, "HOME PATH PWD TEMP TMP TMPDIR ");
+}
+
+#[tokio::test]
+async fn there_is_no_network_without_the_right() {
+    let mut world = World::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let unix = world.home().join("socket");
+    let _unix = std::os::unix::net::UnixListener::bind(&unix).unwrap();
+    let script = format!(
+        r#"
+import socket
+def attempt(name, family, kind, address):
+    try:
+        s = socket.socket(family, kind)
+        s.connect(address)
+        print(name, 'connected')
+    except OSError as error:
+        print(name, 'refused')
+attempt('tcp', socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.1', {tcp}))
+attempt('udp', socket.AF_INET, socket.SOCK_DGRAM, ('127.0.0.1', {udp}))
+attempt('unix', socket.AF_UNIX, socket.SOCK_STREAM, {unix:?})
+socket.socketpair()
+"#,
+        tcp = listener.local_addr().unwrap().port(),
+        udp = udp.local_addr().unwrap().port(),
+    );
+    for (network, expected) in
+        [(false, "tcp refused\nudp refused\nunix refused\n"), (true, "tcp connected\nudp connected\nunix refused\n")]
+    {
+        world.rights.network = network;
+        let request = world.request("python3", &["-c", &script]);
+        let output = match world.host().run(request).await {
+            Err(error) if error.is_not_found() => return eprintln!("there is no python3 here; nothing to see"),
+            output => output.unwrap(),
+        };
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said, expected);
+    }
+}
+
+/// Waits until no process has this number, or the one that has it is a zombie.
+async fn gone(pid: &str) {
+    for _ in 0..1_000 {
+        match fs::read_to_string(format!("/proc/{}/stat", pid.trim())) {
+            Ok(stat) if !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z') => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            _ => return,
+        }
+    }
+    panic!("process {pid} is still there");
+}
+
+const DAEMON: &str = "setsid sh -c 'setsid sleep 1000 & echo $!' < /dev/null 2> /dev/null; ";
+
+#[tokio::test]
+async fn daemons_end_with_the_call() {
+    let mut world = World::new();
+    let pid = world.says(DAEMON).await;
+    assert!(pid.trim().parse::<u32>().is_ok());
+    gone(&pid).await;
+
+    // Time is up
+    world.timeout = Duration::from_millis(1_500);
+    let late = world.sh(&format!("{DAEMON} sleep 1000")).await;
+    assert!(matches!(late, Err(PlatformError::TimedOut { .. })));
+    assert!(left_behind().is_empty(), "{:?}", left_behind());
+
+    // The output is too large
+    world.timeout = Duration::from_secs(60);
+    let flood = world.sh(&format!("{DAEMON} yes")).await;
+    assert!(matches!(flood, Err(PlatformError::TooLarge { .. })));
+    assert!(left_behind().is_empty(), "{:?}", left_behind());
+
+    // Nobody waits any more
+    world.timeout = Duration::from_secs(60);
+    let mark = world.rights.root.join("own/started");
+    let script = format!("{DAEMON} echo x > own/started; sleep 1000");
+    let (host, request) = (world.host(), world.request("sh", &["-c", &script]));
+    let call = tokio::spawn(async move { host.run(request).await });
+    while !mark.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    call.abort();
+    for _ in 0..1_000 {
+        if left_behind().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("left behind: {:?}", left_behind());
+}
+
+/// Daemons of these tests that live.
+fn left_behind() -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if line == b"sleep\x001000\x00" {
+            found.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_program_can_not_signal_who_watches_over_it() {
+    let world = World::new();
+    if abi() < 6 {
+        return eprintln!("this kernel does not hold signals; nothing to see here");
+    }
+    let said = world.says("kill -9 $PPID 2> /dev/null && echo killed; kill -STOP -1 2> /dev/null; echo goes on").await;
+    assert_eq!(said, "goes on\n");
+}
+
+#[tokio::test]
+async fn a_fork_bomb_is_bounded() {
+    let world = World::new();
+    let bomb = world.sh("f() { f | f & }; f; sleep 1000").await;
+    let error = bomb.unwrap_err().to_string();
+    assert_eq!(error, "the number of processes of `sh` is larger than the limit of 64");
+}
+
+#[tokio::test]
+async fn a_program_in_the_project_is_no_program_on_the_path() {
+    let world = World::new();
+    let tool = world.rights.root.join("read/tool");
+    fs::copy("/bin/echo", &tool).unwrap();
+    let refused = world.host().run(world.request(tool.to_str().unwrap(), &[])).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::ProgramInside { .. }));
+    let named = world.host().run(world.request("read/tool", &["hi"])).await.unwrap();
+    assert_eq!(named.stdout, b"hi\n");
+}
