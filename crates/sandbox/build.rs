@@ -9,16 +9,19 @@ use std::{env, fs};
 
 #[path = "src/flags.rs"]
 mod flags;
+#[path = "prelude/names.rs"]
+mod names;
 
 fn main() {
     println!("cargo:rerun-if-changed=prelude");
     println!("cargo:rerun-if-changed=src/flags.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
-    // For the life of this program: V8 refers to it from the snapshot's heap.
-    let source: &'static str = prelude_source(&root.join("prelude")).leak();
+    let source = prelude_source(&root.join("prelude"));
     v8::V8::set_flags_from_string(&flags::V8_FLAGS.join(" "));
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
+    // For the life of this program: V8 refers to it from the snapshot's heap.
+    let source: &'static str = ascii(&names::shared(&source, &names_of_v8())).leak();
     let blob = snapshot(source);
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("prelude.snapshot"), &*blob).expect("OUT_DIR is writable");
@@ -38,7 +41,7 @@ fn prelude_source(folder: &Path) -> String {
         source.push('\n');
     }
     source.push_str(&format!("return [{}, warmUp];\n}})()", flags::ENTRY_POINTS.join(", ")));
-    ascii(&inlined(&source))
+    inlined(&source)
 }
 
 /// The same program with the numbers of operations and kinds in the place of their names (`const OP_…`, `const KIND_…`).
@@ -140,4 +143,15 @@ fn warm_up(scope: &mut v8::PinScope<'_, '_>, step: v8::Local<'_, v8::Function>) 
         let Ok(next) = v8::Local::<v8::Function>::try_from(next) else { return };
         step = v8::Global::new(scope, next);
     }
+}
+
+/// Names of the language's own properties: every isolate has them.
+fn names_of_v8() -> Vec<String> {
+    let mut isolate = v8::Isolate::new(Default::default());
+    v8::scope!(let scope, &mut isolate);
+    let context = v8::Context::new(scope, Default::default());
+    let scope = &mut v8::ContextScope::new(scope, context);
+    let code = v8::String::new(scope, names::LISTING).expect("short");
+    let names = v8::Script::compile(scope, code, None).and_then(|script| script.run(scope)).expect("it only reads");
+    names.to_rust_string_lossy(scope).split(' ').map(str::to_owned).collect()
 }

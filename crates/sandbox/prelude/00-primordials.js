@@ -2,7 +2,10 @@
 // `Array.prototype.push` or deletes `Map` changes its own world, never what the prelude does.
 //
 // Rules for prelude code: no method call on a built-in (`ArrayPrototypePush(list, x)`, not `list.push(x)`), no `for...of`
-// and no array destructuring or spread over values (they look up `Symbol.iterator` on a prototype that plugins own).
+// and no array destructuring or spread over values (they look up `Symbol.iterator` on a prototype that plugins own); no
+// `instanceof`; no assignment to what an object does not have yet, and no look at what it may not have (both ask
+// prototypes); no method or getter of the prelude's own classes; no secret as an argument of `super`. The tests in
+// `tests/it/realm.rs` look for all of this, in the text and by what hostile built-ins get to see.
 
 // Set by the runtime when an isolate boots: `native(op, a, b, c, ...)`. Undefined while the snapshot is made.
 let native;
@@ -39,18 +42,12 @@ const ObjectPrototypeToString = uncurryThis(Object.prototype.toString);
 const FunctionPrototypeBind = uncurryThis(Function.prototype.bind);
 
 const ArrayIsArray = Array.isArray;
-const ArrayPrototypeConcat = uncurryThis(Array.prototype.concat);
-const ArrayPrototypeFilter = uncurryThis(Array.prototype.filter);
 const ArrayPrototypeIncludes = uncurryThis(Array.prototype.includes);
 const ArrayPrototypeIndexOf = uncurryThis(Array.prototype.indexOf);
 const ArrayPrototypeJoin = uncurryThis(Array.prototype.join);
-const ArrayPrototypeMap = uncurryThis(Array.prototype.map);
 const ArrayPrototypePop = uncurryThis(Array.prototype.pop);
-const ArrayPrototypePush = uncurryThis(Array.prototype.push);
 const ArrayPrototypeShift = uncurryThis(Array.prototype.shift);
-const ArrayPrototypeSlice = uncurryThis(Array.prototype.slice);
 const ArrayPrototypeSort = uncurryThis(Array.prototype.sort);
-const ArrayPrototypeSplice = uncurryThis(Array.prototype.splice);
 const ArrayIteratorPrototype = Object.getPrototypeOf([][Symbol.iterator]());
 const IteratorPrototype = Object.getPrototypeOf(ArrayIteratorPrototype);
 const AsyncIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype);
@@ -106,8 +103,6 @@ const TypedArrayPrototypeGetByteOffset = getterOf(TypedArray.prototype, 'byteOff
 const TypedArrayPrototypeGetLength = getterOf(TypedArray.prototype, 'length');
 const TypedArrayPrototypeGetTag = getterOf(TypedArray.prototype, Symbol.toStringTag);
 const TypedArrayPrototypeSet = uncurryThis(TypedArray.prototype.set);
-const TypedArrayPrototypeSlice = uncurryThis(TypedArray.prototype.slice);
-const TypedArrayPrototypeSubarray = uncurryThis(TypedArray.prototype.subarray);
 const DataViewPrototypeGetBuffer = getterOf(DataView.prototype, 'buffer');
 const DataViewPrototypeGetByteLength = getterOf(DataView.prototype, 'byteLength');
 const DataViewPrototypeGetByteOffset = getterOf(DataView.prototype, 'byteOffset');
@@ -141,3 +136,44 @@ function captureLatePrimordials() {
 
 const Uint8ArrayFromBase64 = (text, options) => (late ?? captureLatePrimordials()).fromBase64(text, options);
 const Uint8ArrayPrototypeToBase64 = (bytes, options) => (late ?? captureLatePrimordials()).toBase64(bytes, options);
+
+// What stands for built-ins that are no help: `push` meets setters on `Array.prototype`, the others ask a list or a view
+// for its `constructor` and fill what that makes. Only for real lists and whole numbers within them.
+
+function ArrayPrototypePush(list) {
+  for (let i = 1; i < arguments.length; i++) ownProperty(list, list.length, arguments[i]);
+  return list.length;
+}
+
+function ArrayPrototypeSlice(list, from = 0) {
+  const made = [];
+  for (let i = from; i < list.length; i++) ArrayPrototypePush(made, list[i]);
+  return made;
+}
+
+function ArrayPrototypeConcat(list, more) {
+  const made = ArrayPrototypeSlice(list);
+  for (let i = 0; i < more.length; i++) ArrayPrototypePush(made, more[i]);
+  return made;
+}
+
+function ArrayPrototypeFilter(list, isKept) {
+  const made = [];
+  for (let i = 0; i < list.length; i++) if (isKept(list[i])) ArrayPrototypePush(made, list[i]);
+  return made;
+}
+
+function ArrayPrototypeMap(list, change) {
+  const made = [];
+  for (let i = 0; i < list.length; i++) ArrayPrototypePush(made, change(list[i]));
+  return made;
+}
+
+function TypedArrayPrototypeSubarray(bytes, from, to = TypedArrayPrototypeGetLength(bytes)) {
+  return new Uint8Array(TypedArrayPrototypeGetBuffer(bytes), TypedArrayPrototypeGetByteOffset(bytes) + from, to - from);
+}
+
+/** Makes or replaces a property as an assignment would, but asks no setter. */
+function ownProperty(target, name, value) {
+  ObjectDefineProperty(target, name, { __proto__: null, configurable: true, enumerable: true, writable: true, value });
+}

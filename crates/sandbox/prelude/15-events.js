@@ -38,7 +38,7 @@ const loadEvents = once(() => {
     get composed() { return this.#state.composed; }
     get defaultPrevented() { return this.#state.canceled; }
     get returnValue() { return !this.#state.canceled; }
-    set returnValue(value) { if (!value) this.preventDefault(); }
+    set returnValue(value) { if (!value) this.#cancel(); }
     get cancelBubble() { return this.#state.stop; }
     set cancelBubble(value) { if (value) this.#state.stop = true; }
     get isTrusted() { return this.#state.isTrusted; }
@@ -47,7 +47,11 @@ const loadEvents = once(() => {
     composedPath() { return this.#state.currentTarget === null ? [] : [this.#state.currentTarget]; }
     stopPropagation() { this.#state.stop = true; }
     stopImmediatePropagation() { this.#state.stop = this.#state.stopNow = true; }
-    preventDefault() { if (this.#state.cancelable && !this.#state.passive) this.#state.canceled = true; }
+    preventDefault() { this.#cancel(); }
+
+    #cancel() {
+      if (this.#state.cancelable && !this.#state.passive) this.#state.canceled = true;
+    }
 
     initEvent(type, bubbles = false, cancelable = false) {
       const state = this.#state;
@@ -141,7 +145,7 @@ const loadEvents = once(() => {
       if (signal !== undefined && !isAbortSignal(signal)) throw new TypeError('the signal must be an AbortSignal');
       if (callback === undefined || callback === null) return;
       if (!isObject(callback)) throw new TypeError('the listener must be a function or an object');
-      if (signal !== undefined && signal.aborted) return;
+      if (signal !== undefined && isAborted(signal)) return;
       if (listeners !== undefined && find(listeners, eventType, callback, capture) >= 0) return;
       // Listeners are replaced, not changed, so that a dispatch under way goes on over the list that it began with.
       const listener = { type: eventType, callback, capture, once: isOnce, passive, removed: false };
@@ -208,6 +212,7 @@ const loadEvents = once(() => {
     }
   }
   interfaceTag(EventTarget, 'EventTarget');
+  const { addEventListener } = EventTarget.prototype;
 
   function find(listeners, type, callback, capture) {
     for (let i = 0; i < listeners.length; i++) {
@@ -244,7 +249,7 @@ const loadEvents = once(() => {
           if (!isObject(value)) return;
           slot = { current: value };
           WeakMapPrototypeSet(handlers, this, slot);
-          ReflectApply(EventTarget.prototype.addEventListener, this, [type, (event) => {
+          ReflectApply(addEventListener, this, [type, (event) => {
             if (typeof slot.current !== 'function') return;
             if (ReflectApply(slot.current, this, [event]) === false) stateOf(event).canceled = true;
           }]);
@@ -265,6 +270,8 @@ const loadEvents = once(() => {
 });
 
 let isAbortSignal = () => false;
+let isAborted;
+let reasonOf;
 // Runs `steps` when the signal aborts; the signal must not be aborted yet. Gives a function that forgets the steps.
 let onAbort;
 
@@ -339,6 +346,8 @@ const loadAbort = once(() => {
 
     static {
       isAbortSignal = (value) => isObject(value) && #aborted in value;
+      isAborted = (signal) => signal.#aborted;
+      reasonOf = (signal) => signal.#reason;
       make = () => new AbortSignal(key);
       const run = (signal) => {
         const steps = signal.#steps;
@@ -367,8 +376,7 @@ const loadAbort = once(() => {
         if (signal.#steps === undefined) signal.#steps = [];
         ArrayPrototypePush(signal.#steps, run);
         return () => {
-          const at = signal.#steps === undefined ? -1 : ArrayPrototypeIndexOf(signal.#steps, run);
-          if (at >= 0) ArrayPrototypeSplice(signal.#steps, at, 1);
+          if (signal.#steps !== undefined) signal.#steps = ArrayPrototypeFilter(signal.#steps, (other) => other !== run);
         };
       };
     }
@@ -384,7 +392,7 @@ const loadAbort = once(() => {
   }
   interfaceTag(AbortController, 'AbortController');
 
-  return { AbortSignal, AbortController };
+  return { AbortSignal, AbortController, make, abort };
 });
 
 lazyGlobals(loadEvents, ['Event', 'CustomEvent', 'ErrorEvent', 'PromiseRejectionEvent', 'EventTarget']);

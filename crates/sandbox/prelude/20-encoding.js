@@ -32,6 +32,8 @@ const loadEncoding = once(() => {
 
   const NO_BYTES = new Uint8Array(0);
 
+  let decodeWith;
+
   class TextDecoder {
     #encoding;
     #fatal;
@@ -59,7 +61,9 @@ const loadEncoding = once(() => {
     get fatal() { return this.#fatal; }
     get ignoreBOM() { return this.#ignoreBOM; }
 
-    decode(input, options) {
+    decode(input, options) { return this.#decode(input, options); }
+
+    #decode(input, options) {
       if (!this.#isInStream) this.#hasSeenStart = false;
       const stream = !!toDictionary(options, 'the options of decode').stream;
       const bytes = input === undefined ? NO_BYTES : bytesOf(input, 'the input of decode');
@@ -93,28 +97,34 @@ const loadEncoding = once(() => {
     // Keeps back what may be the beginning of a character. A character begins at a byte that no other can go on over,
     // so cutting there changes nothing about how the rest is read, errors included.
     #decodeUnicode(input, stream, isUtf16) {
-      const held = this.#pending.length;
-      const bytes = held === 0 ? input : concatBytes([this.#pending, input], held + input.length);
+      const held = TypedArrayPrototypeGetLength(this.#pending);
+      const bytes = held === 0 ? input : concatBytes([this.#pending, input], held + TypedArrayPrototypeGetLength(input));
       let keep = 0;
       if (stream) keep = isUtf16 ? this.#unfinishedUtf16(bytes) : unfinishedUtf8(bytes);
-      const end = bytes.length - keep;
-      this.#pending = keep === 0 ? NO_BYTES : TypedArrayPrototypeSlice(bytes, end);
+      const end = TypedArrayPrototypeGetLength(bytes) - keep;
+      this.#pending = keep === 0 ? NO_BYTES : copyBytes(TypedArrayPrototypeSubarray(bytes, end));
       return native(OP_DECODE, this.#encoding, TypedArrayPrototypeSubarray(bytes, 0, end), this.#fatal);
     }
 
     #unfinishedUtf16(bytes) {
-      const odd = bytes.length % 2;
-      const last = bytes.length - odd - 2;
+      const count = TypedArrayPrototypeGetLength(bytes);
+      const odd = count % 2;
+      const last = count - odd - 2;
       if (last < 0) return odd;
       const high = this.#encoding === 'utf-16le' ? bytes[last + 1] : bytes[last];
       return high >= 0xd8 && high <= 0xdb ? odd + 2 : odd;
+    }
+
+    static {
+      decodeWith = (decoder, input, options) => decoder.#decode(input, options);
     }
   }
   interfaceTag(TextDecoder, 'TextDecoder');
 
   function unfinishedUtf8(bytes) {
-    for (let back = 1; back <= 3 && back <= bytes.length; back++) {
-      const byte = bytes[bytes.length - back];
+    const count = TypedArrayPrototypeGetLength(bytes);
+    for (let back = 1; back <= 3 && back <= count; back++) {
+      const byte = bytes[count - back];
       if (byte < 0x80) return 0;
       if (byte >= 0xc0) return (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) > back ? back : 0;
     }
@@ -147,7 +157,7 @@ const loadEncoding = once(() => {
     return Uint8ArrayPrototypeToBase64(bytes);
   }
 
-  return { TextEncoder, TextDecoder, atob, btoa };
+  return { TextEncoder, TextDecoder, atob, btoa, decodeWith };
 });
 
 lazyGlobals(loadEncoding, ['TextEncoder', 'TextDecoder', 'atob', 'btoa']);

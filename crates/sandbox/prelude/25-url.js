@@ -14,6 +14,7 @@ const URL_HASH = 8;
 const URL_ORIGIN = 9;
 
 let isURLSearchParams = () => false;
+let textOfParams;
 
 const loadURL = once(() => {
   let newParams;
@@ -49,7 +50,7 @@ const loadURL = once(() => {
         }
       } else {
         const text = toUSVString(init);
-        this.#list = native(OP_FORM_PARSE, text[0] === '?' ? StringPrototypeSlice(text, 1) : text);
+        this.#list = native(OP_FORM_PARSE, text !== '' && text[0] === '?' ? StringPrototypeSlice(text, 1) : text);
       }
     }
 
@@ -150,7 +151,7 @@ const loadURL = once(() => {
     entries() { return this.#iterate((at) => [this.#list[at], this.#list[at + 1]]); }
     keys() { return this.#iterate((at) => this.#list[at]); }
     values() { return this.#iterate((at) => this.#list[at + 1]); }
-    toString() { return native(OP_FORM_SERIALIZE, this.#list); }
+    toString() { return textOfParams(this); }
 
     #iterate(pick) {
       this.#list;
@@ -169,6 +170,7 @@ const loadURL = once(() => {
 
     static {
       isURLSearchParams = (value) => isObject(value) && #list in value;
+      textOfParams = (params) => native(OP_FORM_SERIALIZE, params.#list);
       newParams = (url, query) => {
         const params = new URLSearchParams(query);
         params.#url = url;
@@ -196,9 +198,9 @@ const loadURL = once(() => {
       const href = native(OP_URL_PARSE, input, against);
       if (href === undefined) {
         const error = new TypeError('Invalid URL');
-        error.code = 'ERR_INVALID_URL';
-        error.input = input;
-        if (against !== undefined) error.base = against;
+        ownProperty(error, 'code', 'ERR_INVALID_URL');
+        ownProperty(error, 'input', input);
+        if (against !== undefined) ownProperty(error, 'base', against);
         throw error;
       }
       this.#href = href;
@@ -244,7 +246,7 @@ const loadURL = once(() => {
     set hash(value) { this.#change(URL_HASH, value); }
 
     get searchParams() {
-      if (this.#params === null) this.#params = newParams(this, this.search);
+      if (this.#params === null) this.#params = newParams(this, this.#part(URL_SEARCH));
       return this.#params;
     }
 
@@ -265,7 +267,7 @@ const loadURL = once(() => {
       if (href === this.#href) return;
       this.#href = href;
       this.#parts = null;
-      if (this.#params !== null) refreshParams(this.#params, StringPrototypeSlice(this.search, 1));
+      if (this.#params !== null) refreshParams(this.#params, StringPrototypeSlice(this.#part(URL_SEARCH), 1));
     }
 
     static {

@@ -45,7 +45,7 @@ const loadReadable = once(() => {
   // What a stream is, without its methods: the operations below work on these records, so nothing that a plugin does to
   // the prototypes reaches them. state: 'readable' | 'closed' | 'errored'.
   let recordOf;
-  let readerRecordOf;
+  let recordOfController;
 
   function newRecord(source, sourceObject, strategy) {
     const record = {
@@ -230,6 +230,10 @@ const loadReadable = once(() => {
     close() { close(this.#record); }
     enqueue(chunk) { enqueue(this.#record, chunk); }
     error(error) { fail(this.#record, error); }
+
+    static {
+      recordOfController = (controller) => controller.#record;
+    }
   }
   interfaceTag(ReadableStreamDefaultController, 'ReadableStreamDefaultController');
 
@@ -254,9 +258,9 @@ const loadReadable = once(() => {
     enqueue(chunk) {
       if (!isObject(chunk) || !ArrayBufferIsView(chunk)) throw new TypeError('a byte stream takes views on ArrayBuffers');
       const bytes = bytesOf(chunk, 'the chunk');
-      if (bytes.length === 0) throw new TypeError('a byte stream takes no empty chunks');
+      const length = TypedArrayPrototypeGetLength(bytes);
+      if (length === 0) throw new TypeError('a byte stream takes no empty chunks');
       if (!canTake(this.#record)) throw new TypeError('the stream is closed');
-      const { length } = bytes;
       const offset = TypedArrayPrototypeGetByteOffset(bytes);
       const buffer = ArrayBufferPrototypeTransferToFixedLength(TypedArrayPrototypeGetBuffer(bytes));
       enqueue(this.#record, new Uint8Array(buffer, offset, length));
@@ -274,7 +278,7 @@ const loadReadable = once(() => {
         return;
       }
       if (source !== undefined && !isObject(source)) throw new TypeError('the source must be an object');
-      const from = source === undefined ? {} : source;
+      const from = toDictionary(source, 'the source');
       const type = from.type;
       const isBytes = type !== undefined && `${type}` === 'bytes';
       if (type !== undefined && !isBytes) throw new TypeError('the type of a source is "bytes" or undefined');
@@ -301,11 +305,13 @@ const loadReadable = once(() => {
       if (!isObject(iterator)) throw new TypeError('the iterator must be an object');
       const next = iterator.next;
       return new ReadableStream({
+        __proto__: null,
         async pull(controller) {
           const step = await ReflectApply(next, iterator, []);
           if (!isObject(step)) throw new TypeError("the iterator's answer must be an object");
-          if (step.done) controller.close();
-          else controller.enqueue(await step.value);
+          const record = recordOfController(controller);
+          if (step.done) close(record);
+          else enqueue(record, await step.value);
         },
         async cancel(reason) {
           const end = iterator.return;
@@ -313,7 +319,7 @@ const loadReadable = once(() => {
           const result = await ReflectApply(end, iterator, [reason]);
           if (!isObject(result)) throw new TypeError("the iterator's answer must be an object");
         },
-      }, { highWaterMark: 0 });
+      }, { __proto__: null, highWaterMark: 0 });
     }
 
     get locked() { return this.#record.reader !== undefined; }
@@ -343,7 +349,7 @@ const loadReadable = once(() => {
       const readable = transform.readable;
       if (!isReadableStream(readable)) throw new TypeError('readable must be a ReadableStream');
       const writable = transform.writable;
-      if (this.locked) throw new TypeError('the stream is locked to a reader');
+      if (this.#record.reader !== undefined) throw new TypeError('the stream is locked to a reader');
       handled(loadPipe().pipe(this, writable, options));
       return readable;
     }
@@ -528,7 +534,7 @@ const loadReadable = once(() => {
 
   return {
     ReadableStream, ReadableStreamDefaultReader, ReadableStreamDefaultController, ReadableByteStreamController,
-    recordOf, acquire, release, read, cancel, newStream,
+    recordOf, acquire, release, read, cancel, newStream, tee,
   };
 });
 

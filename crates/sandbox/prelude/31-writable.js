@@ -13,7 +13,7 @@ const loadWritable = once(() => {
       // Requests, from the oldest: what `write` promised; `inFlight` is the one that the sink works on.
       inFlight: undefined, closing: undefined, closeInFlight: false, pendingAbort: undefined,
       write: sink.write, close: sink.close, abort: sink.abort, self,
-      controller: undefined, abortController: undefined,
+      controller: undefined, signal: undefined,
     };
   }
 
@@ -82,12 +82,11 @@ const loadWritable = once(() => {
 
   function abort(record, reason) {
     if (record.state === 'closed' || record.state === 'errored') return PromiseResolve();
-    loadAbort();
-    record.abortController.abort(reason);
+    loadAbort().abort(record.signal, reason);
     if (record.state === 'closed' || record.state === 'errored') return PromiseResolve();
     if (record.pendingAbort !== undefined) return record.pendingAbort.promise;
     const wasErroring = record.state === 'erroring';
-    record.pendingAbort = { ...PromiseWithResolvers(), reason, wasErroring };
+    record.pendingAbort = { __proto__: null, ...PromiseWithResolvers(), reason, wasErroring };
     const promise = record.pendingAbort.promise;
     if (!wasErroring) startErroring(record, reason);
     return promise;
@@ -241,7 +240,7 @@ const loadWritable = once(() => {
       this.#record = record;
     }
 
-    get signal() { return this.#record.abortController.signal; }
+    get signal() { return this.#record.signal; }
     error(error) { startErroring(this.#record, error); }
   }
   interfaceTag(WritableStreamDefaultController, 'WritableStreamDefaultController');
@@ -251,13 +250,13 @@ const loadWritable = once(() => {
 
     constructor(sink, strategy) {
       if (sink !== undefined && !isObject(sink)) throw new TypeError('the sink must be an object');
-      const to = sink === undefined ? {} : sink;
+      const to = toDictionary(sink, 'the sink');
       if (to.type !== undefined) throw new RangeError('sinks have no type');
       const methods = { write: algorithmOf(to, 'write'), close: algorithmOf(to, 'close'), abort: algorithmOf(to, 'abort') };
       const startMethod = algorithmOf(to, 'start');
       const record = newRecord(methods, sink, strategyOf(strategy, 1));
       record.controller = new WritableStreamDefaultController(key, record);
-      record.abortController = new (loadAbort().AbortController)();
+      record.signal = loadAbort().make();
       this.#record = record;
       start(record, startMethod);
     }
@@ -266,7 +265,7 @@ const loadWritable = once(() => {
 
     abort(reason) {
       try {
-        if (this.locked) throw new TypeError('the stream is locked to a writer');
+        if (this.#record.writer !== undefined) throw new TypeError('the stream is locked to a writer');
         return abort(this.#record, reason);
       } catch (error) {
         return PromiseReject(error);
@@ -275,7 +274,7 @@ const loadWritable = once(() => {
 
     close() {
       try {
-        if (this.locked) throw new TypeError('the stream is locked to a writer');
+        if (this.#record.writer !== undefined) throw new TypeError('the stream is locked to a writer');
         return close(this.#record);
       } catch (error) {
         return PromiseReject(error);
@@ -393,7 +392,7 @@ const loadPipe = once(() => {
 
     if (signal !== undefined) {
       const onAborted = () => {
-        const error = signal.reason;
+        const error = reasonOf(signal);
         shutdown(() => {
           const first = preventAbort || destination.state !== 'writable'
             ? PromiseResolve() : writable.abort(destination, error);
@@ -403,7 +402,7 @@ const loadPipe = once(() => {
           return PromisePrototypeThen(first, () => second);
         }, true, error);
       };
-      if (signal.aborted) {
+      if (isAborted(signal)) {
         onAborted();
         return result.promise;
       }

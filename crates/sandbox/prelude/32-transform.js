@@ -2,6 +2,7 @@
 
 const loadTransform = once(() => {
   const key = {};
+  let enqueue;
 
   class TransformStreamDefaultController {
     #parts;
@@ -15,6 +16,10 @@ const loadTransform = once(() => {
     enqueue(chunk) { this.#parts.enqueue(chunk); }
     error(error) { this.#parts.fail(error); }
     terminate() { this.#parts.terminate(); }
+
+    static {
+      enqueue = (controller, chunk) => controller.#parts.enqueue(chunk);
+    }
   }
   interfaceTag(TransformStreamDefaultController, 'TransformStreamDefaultController');
 
@@ -33,6 +38,7 @@ const loadTransform = once(() => {
       else wanted.resolve();
     };
     const output = loadReadable().newStream({
+      __proto__: null,
       pull() {
         setFull(false);
         return undefined;
@@ -88,6 +94,7 @@ const loadTransform = once(() => {
       });
     };
     const writable = new WritableStream({
+      __proto__: null,
       start: () => started.promise,
       write(chunk) {
         if (!isFull) return transform(chunk);
@@ -112,7 +119,7 @@ const loadTransform = once(() => {
           throw error;
         });
       },
-    }, { highWaterMark: writableStrategy.mark, size: writableStrategy.size });
+    }, { __proto__: null, highWaterMark: writableStrategy.mark, size: writableStrategy.size });
     sink = recordOf(writable);
     const result = methods.start === undefined ? undefined : ReflectApply(methods.start, self, [controller]);
     started.resolve(result);
@@ -125,7 +132,7 @@ const loadTransform = once(() => {
 
     constructor(transformer, writableStrategy, readableStrategy) {
       if (transformer !== undefined && !isObject(transformer)) throw new TypeError('the transformer must be an object');
-      const from = transformer === undefined ? {} : transformer;
+      const from = toDictionary(transformer, 'the transformer');
       const methods = {
         cancel: algorithmOf(from, 'cancel'), flush: algorithmOf(from, 'flush'), start: algorithmOf(from, 'start'),
         transform: algorithmOf(from, 'transform'),
@@ -149,6 +156,7 @@ const loadTransform = once(() => {
       // The first half of a character whose second half is in the next chunk.
       let high = '';
       this.#ends = newTransform({
+        __proto__: null,
         transform(chunk, controller) {
           let text = high + `${chunk}`;
           high = '';
@@ -157,10 +165,10 @@ const loadTransform = once(() => {
             high = StringPrototypeSlice(text, -1);
             text = StringPrototypeSlice(text, 0, -1);
           }
-          if (text !== '') controller.enqueue(encodeUtf8(StringPrototypeToWellFormed(text)));
+          if (text !== '') enqueue(controller, encodeUtf8(StringPrototypeToWellFormed(text)));
         },
         flush(controller) {
-          if (high !== '') controller.enqueue(encodeUtf8('\ufffd'));
+          if (high !== '') enqueue(controller, encodeUtf8('\ufffd'));
         },
       }, undefined, one, none);
     }
@@ -179,18 +187,18 @@ const loadTransform = once(() => {
     #ends;
 
     constructor(label = 'utf-8', options = undefined) {
-      const { TextDecoder } = loadEncoding();
+      const { TextDecoder, decodeWith } = loadEncoding();
       const decoder = new TextDecoder(label, options);
-      const decode = uncurryThis(decodeMethod);
       this.#decoder = decoder;
       this.#ends = newTransform({
+        __proto__: null,
         transform(chunk, controller) {
-          const text = decode(decoder, bytesOf(chunk, 'a chunk'), { __proto__: null, stream: true });
-          if (text !== '') controller.enqueue(text);
+          const text = decodeWith(decoder, bytesOf(chunk, 'a chunk'), { __proto__: null, stream: true });
+          if (text !== '') enqueue(controller, text);
         },
         flush(controller) {
-          const text = decode(decoder);
-          if (text !== '') controller.enqueue(text);
+          const text = decodeWith(decoder);
+          if (text !== '') enqueue(controller, text);
         },
       }, undefined, one, none);
     }
@@ -202,7 +210,6 @@ const loadTransform = once(() => {
     get writable() { return this.#ends.writable; }
   }
   interfaceTag(TextDecoderStream, 'TextDecoderStream');
-  const decodeMethod = loadEncoding().TextDecoder.prototype.decode;
 
   return { TransformStream, TransformStreamDefaultController, TextEncoderStream, TextDecoderStream };
 });

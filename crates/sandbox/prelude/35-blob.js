@@ -1,7 +1,14 @@
 // Blob, File (https://w3c.github.io/FileAPI/) and FormData (https://xhr.spec.whatwg.org/#interface-formdata).
 
 const loadBlob = once(() => {
+  // A blob's parts go in and out by functions, and are no argument of a constructor: `super` calls whatever a plugin has
+  // put above a class.
   let bytesOfBlob;
+  let typeOfBlob;
+  let fillBlob;
+  let nameOfFile;
+  let modifiedOfFile;
+  let newFile;
 
   function normalType(value) {
     const type = `${value}`;
@@ -22,11 +29,6 @@ const loadBlob = once(() => {
     #type;
 
     constructor(parts, options) {
-      if (parts === bytesOfBlob) {
-        this.#bytes = options.bytes;
-        this.#type = options.type;
-        return;
-      }
       const list = parts === undefined ? [] : sequenceOf(parts, 'the parts of a Blob');
       const init = toDictionary(options, 'the options of a Blob');
       const endings = init.endings === undefined ? 'transparent' : `${init.endings}`;
@@ -44,17 +46,17 @@ const loadBlob = once(() => {
           chunk = encodeUtf8(endings === 'native' ? toNativeLineEndings(text) : text);
         }
         ArrayPrototypePush(chunks, chunk);
-        total += chunk.length;
+        total += TypedArrayPrototypeGetLength(chunk);
       }
       this.#bytes = chunks.length === 0 ? new Uint8Array(0) : concatBytes(chunks, total);
       this.#type = type;
     }
 
-    get size() { return this.#bytes.length; }
+    get size() { return TypedArrayPrototypeGetLength(this.#bytes); }
     get type() { return this.#type; }
 
     slice(start, end, type) {
-      const size = this.#bytes.length;
+      const size = TypedArrayPrototypeGetLength(this.#bytes);
       const at = (value, missing) => {
         if (value === undefined) return missing;
         const whole = MathTrunc(+value) || 0;
@@ -62,10 +64,7 @@ const loadBlob = once(() => {
       };
       const from = at(start, 0);
       const to = MathMax(at(end, size), from);
-      return new Blob(bytesOfBlob, {
-        bytes: TypedArrayPrototypeSubarray(this.#bytes, from, to),
-        type: type === undefined ? '' : normalType(type),
-      });
+      return newBlob(TypedArrayPrototypeSubarray(this.#bytes, from, to), type === undefined ? '' : normalType(type));
     }
 
     async text() { return decodeUtf8(this.#bytes); }
@@ -75,8 +74,8 @@ const loadBlob = once(() => {
     stream() {
       const bytes = this.#bytes;
       const { newStream } = loadReadable();
-      const fed = newStream({}, 1);
-      if (bytes.length > 0) fed.enqueue(copyBytes(bytes));
+      const fed = newStream({ __proto__: null }, 1);
+      if (TypedArrayPrototypeGetLength(bytes) > 0) fed.enqueue(copyBytes(bytes));
       fed.close();
       return fed.stream;
     }
@@ -84,6 +83,12 @@ const loadBlob = once(() => {
     static {
       isBlob = (value) => isObject(value) && #bytes in value;
       bytesOfBlob = (blob) => blob.#bytes;
+      typeOfBlob = (blob) => blob.#type;
+      fillBlob = (blob, bytes, type) => {
+        blob.#bytes = bytes;
+        blob.#type = type;
+        return blob;
+      };
     }
   }
   interfaceTag(Blob, 'Blob');
@@ -93,12 +98,6 @@ const loadBlob = once(() => {
     #lastModified;
 
     constructor(parts, name, options) {
-      if (parts === bytesOfBlob) {
-        super(bytesOfBlob, options);
-        this.#name = name;
-        this.#lastModified = options.lastModified;
-        return;
-      }
       needArguments(arguments.length, 2, 'File');
       super(parts, options);
       this.#name = toUSVString(name);
@@ -115,17 +114,27 @@ const loadBlob = once(() => {
 
     static {
       isFile = (value) => isObject(value) && #name in value;
+      nameOfFile = (file) => file.#name;
+      modifiedOfFile = (file) => file.#lastModified;
+      newFile = (bytes, type, name, lastModified) => {
+        const file = fillBlob(new File(undefined, name), bytes, type);
+        file.#lastModified = lastModified;
+        return file;
+      };
     }
   }
   interfaceTag(File, 'File');
 
-  const newBlob = (bytes, type) => new Blob(bytesOfBlob, { bytes, type });
-  const newFile = (bytes, type, name, lastModified) => new File(bytesOfBlob, name, { bytes, type, lastModified });
+  const newBlob = (bytes, type) => fillBlob(new Blob(), bytes, type);
   ArrayPrototypePush(cloneablePlatformObjects, (value) => {
     if (!isBlob(value)) return undefined;
     const bytes = bytesOfBlob(value);
-    return isFile(value) ? newFile(bytes, value.type, value.name, value.lastModified) : newBlob(bytes, value.type);
+    const type = typeOfBlob(value);
+    return isFile(value) ? newFile(bytes, type, nameOfFile(value), modifiedOfFile(value)) : newBlob(bytes, type);
   });
+
+  let appendToForm;
+  let valuesOf;
 
   class FormData {
     // {name, value}: value a string or a File.
@@ -162,18 +171,12 @@ const loadBlob = once(() => {
     }
 
     get(name) {
-      const all = this.getAll(name);
+      const all = valuesOf(this, arguments.length, name);
       return all.length === 0 ? null : all[0];
     }
 
-    getAll(name) {
-      this.#entries;
-      needArguments(arguments.length, 1, 'get');
-      const wanted = toUSVString(name);
-      return ArrayPrototypeMap(ArrayPrototypeFilter(this.#entries, (one) => one.name === wanted), (one) => one.value);
-    }
-
-    has(name) { return this.getAll(name).length > 0; }
+    getAll(name) { return valuesOf(this, arguments.length, name); }
+    has(name) { return valuesOf(this, arguments.length, name).length > 0; }
 
     forEach(callback, thisArg) {
       this.#entries;
@@ -195,6 +198,13 @@ const loadBlob = once(() => {
     static {
       isFormData = (value) => isObject(value) && #entries in value;
       entriesOfForm = (form) => form.#entries;
+      appendToForm = (form, name, value) => ArrayPrototypePush(form.#entries, entry(2, name, value));
+      valuesOf = (form, count, name) => {
+        const entries = form.#entries;
+        needArguments(count, 1, 'get');
+        const wanted = toUSVString(name);
+        return ArrayPrototypeMap(ArrayPrototypeFilter(entries, (one) => one.name === wanted), (one) => one.value);
+      };
     }
   }
   dataProperty(FormData.prototype, SymbolIterator, FormData.prototype.entries);
@@ -209,8 +219,8 @@ const loadBlob = once(() => {
     }
     if (isFile(value) && filename === undefined) return { name: key, value };
     const fileName = filename === undefined ? 'blob' : toUSVString(filename);
-    const modified = isFile(value) ? value.lastModified : DateNow();
-    return { name: key, value: newFile(bytesOfBlob(value), value.type, fileName, modified) };
+    const modified = isFile(value) ? modifiedOfFile(value) : DateNow();
+    return { name: key, value: newFile(bytesOfBlob(value), typeOfBlob(value), fileName, modified) };
   }
 
   // https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
@@ -222,7 +232,7 @@ const loadBlob = once(() => {
     let total = 0;
     const add = (chunk) => {
       ArrayPrototypePush(chunks, chunk);
-      total += chunk.length;
+      total += TypedArrayPrototypeGetLength(chunk);
     };
     const entries = entriesOfForm(form);
     for (let i = 0; i < entries.length; i++) {
@@ -231,8 +241,9 @@ const loadBlob = once(() => {
       if (typeof value === 'string') {
         add(encodeUtf8(`${head}\r\n\r\n${crlf(value)}\r\n`));
       } else {
-        add(encodeUtf8(`${head}; filename="${escape(value.name)}"\r\nContent-Type: ${
-          value.type === '' ? 'application/octet-stream' : value.type}\r\n\r\n`));
+        const type = typeOfBlob(value);
+        add(encodeUtf8(`${head}; filename="${escape(nameOfFile(value))}"\r\nContent-Type: ${
+          type === '' ? 'application/octet-stream' : type}\r\n\r\n`));
         add(bytesOfBlob(value));
         add(encodeUtf8('\r\n'));
       }
@@ -242,8 +253,10 @@ const loadBlob = once(() => {
   }
 
   function indexOfBytes(bytes, wanted, from) {
-    outer: for (let i = from; i + wanted.length <= bytes.length; i++) {
-      for (let k = 0; k < wanted.length; k++) if (bytes[i + k] !== wanted[k]) continue outer;
+    const count = TypedArrayPrototypeGetLength(wanted);
+    const last = TypedArrayPrototypeGetLength(bytes) - count;
+    outer: for (let i = from; i <= last; i++) {
+      for (let k = 0; k < count; k++) if (bytes[i + k] !== wanted[k]) continue outer;
       return i;
     }
     return -1;
@@ -257,13 +270,13 @@ const loadBlob = once(() => {
     const next = encodeUtf8(`\r\n--${boundary}`);
     let at = indexOfBytes(bytes, delimiter, 0);
     if (at < 0) return undefined;
-    at += delimiter.length;
+    at += TypedArrayPrototypeGetLength(delimiter);
     for (;;) {
       if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return form;
       if (bytes[at] !== 0x0d || bytes[at + 1] !== 0x0a) return undefined;
       const headEnd = indexOfBytes(bytes, blankLine, at);
       if (headEnd < 0) return undefined;
-      const bodyStart = headEnd + blankLine.length;
+      const bodyStart = headEnd + 4;
       const bodyEnd = indexOfBytes(bytes, next, bodyStart - 2);
       if (bodyEnd < 0) return undefined;
       const lines = StringPrototypeSplit(decodeUtf8(TypedArrayPrototypeSubarray(bytes, at + 2, headEnd)), '\r\n');
@@ -283,12 +296,11 @@ const loadBlob = once(() => {
       }
       if (name === undefined) return undefined;
       const body = TypedArrayPrototypeSubarray(bytes, bodyStart, MathMax(bodyEnd, bodyStart));
-      if (filename === undefined) ReflectApply(append, form, [name, decodeUtf8(body)]);
-      else ReflectApply(append, form, [name, newFile(copyBytes(body), normalType(type), filename, DateNow())]);
-      at = bodyEnd + next.length;
+      if (filename === undefined) appendToForm(form, name, decodeUtf8(body));
+      else appendToForm(form, name, newFile(copyBytes(body), normalType(type), filename, DateNow()));
+      at = bodyEnd + TypedArrayPrototypeGetLength(next);
     }
   }
-  const append = FormData.prototype.append;
 
   function parameterOf(header, name) {
     const found = RegExpPrototypeExec(name === 'name' ? /;\s*name="([^"]*)"/i : /;\s*filename="([^"]*)"/i, header);
@@ -297,7 +309,7 @@ const loadBlob = once(() => {
       found[1], '%22', '"'), '%0D', '\r'), '%0A', '\n');
   }
 
-  return { Blob, File, FormData, bytesOfBlob, newBlob, encodeMultipart, decodeMultipart };
+  return { Blob, File, FormData, bytesOfBlob, typeOfBlob, newBlob, appendToForm, encodeMultipart, decodeMultipart };
 });
 
 let isBlob = () => false;

@@ -20,13 +20,14 @@ const loadFetch = once(() => {
     let type = null;
     if (isBlob(value)) {
       bytes = loadBlob().bytesOfBlob(value);
-      type = value.type === '' ? null : value.type;
+      const own = loadBlob().typeOfBlob(value);
+      type = own === '' ? null : own;
     } else if (isFormData(value)) {
       const boundary = `----mimir-${native(OP_RANDOM_UUID)}`;
       bytes = loadBlob().encodeMultipart(value, boundary);
       type = `multipart/form-data; boundary=${boundary}`;
     } else if (isURLSearchParams(value)) {
-      bytes = encodeUtf8(`${value}`);
+      bytes = encodeUtf8(textOfParams(value));
       type = 'application/x-www-form-urlencoded;charset=UTF-8';
     } else if (isBufferSource(value)) {
       bytes = copyBytes(bytesOf(value, 'the body'));
@@ -49,7 +50,7 @@ const loadFetch = once(() => {
     if (body === null) return null;
     if (body.stream === undefined) {
       const fed = loadReadable().newStream({}, 0);
-      if (body.bytes.length > 0 && !body.used) fed.enqueue(copyBytes(body.bytes));
+      if (TypedArrayPrototypeGetLength(body.bytes) > 0 && !body.used) fed.enqueue(copyBytes(body.bytes));
       fed.close();
       if (body.used) loadReadable().recordOf(fed.stream).disturbed = true;
       body.stream = fed.stream;
@@ -76,7 +77,7 @@ const loadFetch = once(() => {
           return;
         }
         ArrayPrototypePush(chunks, chunk);
-        total += chunk.length;
+        total += TypedArrayPrototypeGetLength(chunk);
         // Not at once: a stream with everything in its queue would grow the stack.
         PromisePrototypeThen(PromiseResolve(), step);
       },
@@ -90,26 +91,26 @@ const loadFetch = once(() => {
   function cloneBody(body) {
     if (body === null) return null;
     if (body.stream === undefined) return { __proto__: null, ...body };
-    const branches = loadReadable().ReadableStream.prototype.tee;
-    const pair = ReflectApply(branches, body.stream, []);
+    const readable = loadReadable();
+    const pair = readable.tee(readable.recordOf(body.stream));
     body.stream = pair[0];
     body.bytes = undefined;
     return { __proto__: null, bytes: undefined, stream: pair[1], used: false, type: body.type };
   }
 
   let bodyRecord;
+  let setBodyRecord;
 
-  // Request and Response share how they are read; the record is {body, headers}.
+  // Request and Response share how they are read; the record is {body, headers}. It is no argument of the constructor:
+  // `super` calls whatever a plugin has put above a class.
   class Body {
     #record;
 
-    constructor(secret, record) {
-      if (secret !== key) throw new TypeError('Illegal constructor');
-      this.#record = record;
-    }
-
     static {
       bodyRecord = (object) => object.#record;
+      setBodyRecord = (object, record) => {
+        object.#record = record;
+      };
     }
   }
 
@@ -129,11 +130,11 @@ const loadFetch = once(() => {
     async formData() {
       const type = contentType(bodyRecord(this)) ?? '';
       const bytes = await consume(bodyRecord(this).body);
-      const { FormData, decodeMultipart } = loadBlob();
+      const { FormData, appendToForm, decodeMultipart } = loadBlob();
       if (RegExpPrototypeExec(/^\s*application\/x-www-form-urlencoded\s*(;|$)/i, type) !== null) {
         const list = native(OP_FORM_PARSE, decodeUtf8(bytes));
         const form = new FormData();
-        for (let i = 0; i < list.length; i += 2) form.append(list[i], list[i + 1]);
+        for (let i = 0; i < list.length; i += 2) appendToForm(form, list[i], list[i + 1]);
         return form;
       }
       const found = RegExpPrototypeExec(/^\s*multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]+)"|([^\s;]+))/i, type);
@@ -146,7 +147,8 @@ const loadFetch = once(() => {
   function addMixin(constructor) {
     const names = ReflectOwnKeys(mixin);
     for (let i = 0; i < names.length; i++) {
-      ObjectDefineProperty(constructor.prototype, names[i], ObjectGetOwnPropertyDescriptor(mixin, names[i]));
+      const property = { __proto__: null, ...ObjectGetOwnPropertyDescriptor(mixin, names[i]) };
+      ObjectDefineProperty(constructor.prototype, names[i], property);
     }
   }
 
@@ -160,8 +162,12 @@ const loadFetch = once(() => {
   function addContentType(headers, body) {
     if (body.type === null) return;
     const list = listOfHeaders(headers);
-    for (let i = 0; i < list.length; i++) if (list[i].name === 'content-type') return;
-    ArrayPrototypePush(list, { name: 'content-type', value: body.type });
+    if (!hasContentType(list)) ArrayPrototypePush(list, { name: 'content-type', value: body.type });
+  }
+
+  function hasContentType(list) {
+    for (let i = 0; i < list.length; i++) if (list[i].name === 'content-type') return true;
+    return false;
   }
 
   function isToken(text) {
@@ -243,7 +249,8 @@ const loadFetch = once(() => {
       if (body !== null && (request.method === 'GET' || request.method === 'HEAD')) {
         throw new TypeError('a GET or HEAD request has no body');
       }
-      super(key, { __proto__: null, headers, body });
+      super();
+      setBodyRecord(this, { __proto__: null, headers, body });
       this.#request = request;
     }
 
@@ -264,7 +271,7 @@ const loadFetch = once(() => {
     get duplex() { return this.#request.duplex; }
 
     get signal() {
-      if (this.#request.signal === null) this.#request.signal = new (loadAbort().AbortController)().signal;
+      if (this.#request.signal === null) this.#request.signal = loadAbort().make();
       return this.#request.signal;
     }
 
@@ -273,7 +280,9 @@ const loadFetch = once(() => {
       const record = bodyRecord(this);
       if (isUsed(record.body) || isLocked(record.body)) throw new TypeError('the body was used already');
       const body = cloneBody(record.body);
-      const copy = new Request(this.#request.url, { ...this.#request, signal: this.signal });
+      const own = this.#request;
+      if (own.signal === null) own.signal = loadAbort().make();
+      const copy = new Request(own.url, { __proto__: null, ...own });
       bodyRecord(copy).headers = newHeaders(listOfHeaders(record.headers), false);
       bodyRecord(copy).body = body;
       return copy;
@@ -296,7 +305,8 @@ const loadFetch = once(() => {
 
     constructor(body, init) {
       if (body === key) {
-        super(key, init.record);
+        super();
+        setBodyRecord(this, init.record);
         this.#response = init.response;
         return;
       }
@@ -315,7 +325,8 @@ const loadFetch = once(() => {
         made = bodyOf(body);
         addContentType(headers, made);
       }
-      super(key, { __proto__: null, headers, body: made });
+      super();
+      setBodyRecord(this, { __proto__: null, headers, body: made });
       this.#response = { __proto__: null, type: 'default', url: '', status, statusText, redirected: false };
     }
 
@@ -331,7 +342,7 @@ const loadFetch = once(() => {
       const headers = bodyRecord(response).headers;
       const list = listOfHeaders(headers);
       const given = toDictionary(init, 'the options of a Response').headers;
-      const isGiven = given !== undefined && new Headers(given).has('content-type');
+      const isGiven = given !== undefined && hasContentType(listOfHeaders(new Headers(given)));
       for (let i = 0; !isGiven && i < list.length; i++) {
         if (list[i].name === 'content-type') list[i].value = 'application/json';
       }
@@ -378,7 +389,7 @@ const loadFetch = once(() => {
     // The host's errors say which capability is missing and how to ask for it.
     if (isObject(error)) {
       const names = ['code', 'capability', 'hint'];
-      for (let i = 0; i < names.length; i++) if (error[names[i]] !== undefined) made[names[i]] = error[names[i]];
+      for (let i = 0; i < names.length; i++) if (error[names[i]] !== undefined) ownProperty(made, names[i], error[names[i]]);
     }
     return made;
   }
@@ -394,17 +405,17 @@ const loadFetch = once(() => {
     const request = new Request(input, init);
     const { url, method, redirect, signal } = requestOf(request);
     const record = bodyRecord(request);
-    if (signal !== null && signal.aborted) throw signal.reason;
+    if (signal !== null && isAborted(signal)) throw reasonOf(signal);
     if (redirect === 'manual') throw failed('redirects are followed by the host, "manual" is not supported');
     const list = listOfHeaders(record.headers);
     const headers = [];
     for (let i = 0; i < list.length; i++) ArrayPrototypePush(headers, [list[i].name, list[i].value]);
     const args = { __proto__: null, url: withoutFragment(url), method, headers };
     if (record.body !== null) args.body = Uint8ArrayPrototypeToBase64(await consume(record.body));
-    if (signal !== null && signal.aborted) throw signal.reason;
+    if (signal !== null && isAborted(signal)) throw reasonOf(signal);
     const { promise, resolve, reject } = PromiseWithResolvers();
     // The host is not told: what it has done is done. Its answer is dropped.
-    const forget = signal === null ? nothing : onAbort(signal, () => reject(signal.reason));
+    const forget = signal === null ? nothing : onAbort(signal, () => reject(reasonOf(signal)));
     try {
       PromisePrototypeThen(hostCall('fetch', args), resolve, (error) => reject(failed(error)));
     } catch (error) {

@@ -87,13 +87,13 @@ const loadCrypto = once(() => {
         made.#bytes = bytes;
         made.#hash = hash;
         made.#extractable = extractable;
-        made.#usages = usages;
-        made.#algorithm = { name: 'HMAC', hash: { name: hash[0] }, length };
+        made.#usages = ObjectFreeze(usages);
+        made.#algorithm = ObjectFreeze({ name: 'HMAC', hash: ObjectFreeze({ name: hash[0] }), length });
         return made;
       };
       keyOf = (value) => {
         if (!isObject(value) || !(#bytes in value)) throw new TypeError('the key must be a CryptoKey');
-        return { bytes: value.#bytes, hash: value.#hash, usages: value.#usages };
+        return { bytes: value.#bytes, hash: value.#hash, usages: value.#usages, extractable: value.#extractable };
       };
       // Keys are immutable: a copy is a new object over the same bytes.
       ArrayPrototypePush(cloneablePlatformObjects, (value) => (#bytes in value
@@ -160,9 +160,10 @@ const loadCrypto = once(() => {
         } else {
           throw domException('an HMAC key is imported as "raw" or "jwk"', 'NotSupportedError');
         }
-        if (bytes.length === 0) throw domException('an HMAC key must not be empty', 'DataError');
-        const length = algorithm.length === undefined ? bytes.length * 8 : algorithm.length >>> 0;
-        if (length > bytes.length * 8 || length <= bytes.length * 8 - 8) {
+        const bits = TypedArrayPrototypeGetLength(bytes) * 8;
+        if (bits === 0) throw domException('an HMAC key must not be empty', 'DataError');
+        const length = algorithm.length === undefined ? bits : algorithm.length >>> 0;
+        if (length > bits || length <= bits - 8) {
           throw domException('the length does not fit the key', 'DataError');
         }
         return newKey(bytes, hash, length, !!extractable, usages);
@@ -172,8 +173,8 @@ const loadCrypto = once(() => {
     exportKey(format, cryptoKey) {
       return promised(() => {
         this.#brand;
-        const { bytes, hash, usages } = keyOf(cryptoKey);
-        if (!cryptoKey.extractable) throw domException('the key is not extractable', 'InvalidAccessError');
+        const { bytes, hash, usages, extractable } = keyOf(cryptoKey);
+        if (!extractable) throw domException('the key is not extractable', 'InvalidAccessError');
         if (format === 'raw' || format === 'raw-secret') return TypedArrayPrototypeGetBuffer(copyBytes(bytes));
         if (format !== 'jwk') throw domException('an HMAC key is exported as "raw" or "jwk"', 'NotSupportedError');
         return {
@@ -254,7 +255,7 @@ const loadCrypto = once(() => {
         throw domException('getRandomValues takes an integer typed array', 'TypeMismatchError');
       }
       const bytes = bytesOf(array, 'the array');
-      if (bytes.length > 65536) {
+      if (TypedArrayPrototypeGetLength(bytes) > 65536) {
         throw domException('getRandomValues gives no more than 65,536 bytes at once', 'QuotaExceededError');
       }
       native(OP_RANDOM_FILL, bytes);

@@ -79,16 +79,9 @@ const loadClone = once(() => {
       const key = keys[i];
       // A getter of an earlier key may have removed this one.
       if (!ObjectHasOwn(value, key)) continue;
-      define(result, key, copy(value[key], seen));
+      ownProperty(result, key, copy(value[key], seen));
     }
     return result;
-  }
-
-  // Not by assignment: `__proto__` is a key like any other here, and setters on Object.prototype are none of ours.
-  function define(target, key, value) {
-    ObjectDefineProperty(target, key, {
-      __proto__: null, configurable: true, enumerable: true, writable: true, value,
-    });
   }
 
   function remember(seen, value, made) {
@@ -144,7 +137,7 @@ const loadClone = once(() => {
   function copyError(error, seen) {
     const name = error.name;
     const own = ObjectGetOwnPropertyDescriptor(error, 'message');
-    const message = own !== undefined && 'value' in own ? `${own.value}` : undefined;
+    const message = own !== undefined && ObjectHasOwn(own, 'value') ? `${own.value}` : undefined;
     const constructor = typeof name === 'string' && errorConstructors[name];
     const made = remember(seen, error, constructor ? new constructor(message) : new Error(message));
     dataProperty(made, 'stack', typeof error.stack === 'string' ? error.stack : undefined);

@@ -37,7 +37,10 @@ const loadMisc = once(() => {
       return native(OP_TIME_ORIGIN);
     }
 
-    toJSON() { return { timeOrigin: this.timeOrigin }; }
+    toJSON() {
+      this.#brand;
+      return { timeOrigin: native(OP_TIME_ORIGIN) };
+    }
   }
   interfaceTag(Performance, 'Performance');
 

@@ -28,7 +28,7 @@ const loadInspect = once(() => {
           line += `%${parts[i]}`;
           continue;
         }
-        const shown = next < values.length ? substituted(part[0], values[next]) : undefined;
+        const shown = part !== '' && next < values.length ? substituted(part[0], values[next]) : undefined;
         if (shown === undefined) {
           line += `%${part}`;
         } else {
@@ -91,7 +91,7 @@ const loadInspect = once(() => {
   }
 
   function inspectObject(value, depth, state) {
-    if (value instanceof Error) return inspectError(value, depth, state);
+    if (isError(value)) return inspectError(value, depth, state);
     const isDeep = depth > MAX_DEPTH;
     switch (native(OP_KIND, value)) {
       case KIND_ARRAY: return isDeep ? '[…]' : `[${items(value.length, (i) => inspectAt(value[i], depth + 1, state), state)}]`;
@@ -123,11 +123,29 @@ const loadInspect = once(() => {
     }
   }
 
+  // Not by `instanceof`, which asks the constructor of errors whether it has another idea of them.
+  function isError(value) {
+    if (native(OP_KIND, value) === KIND_ERROR) return true;
+    let at = value;
+    // A chain of proxies need not end.
+    for (let i = 0; i < 100 && at !== null; i++) {
+      at = ObjectGetPrototypeOf(at);
+      if (at === ErrorPrototype) return true;
+    }
+    return false;
+  }
+
+  /** The value of a data property of its own. */
+  function ownValue(target, key) {
+    const property = ObjectGetOwnPropertyDescriptor(target, key);
+    return property !== undefined && ObjectHasOwn(property, 'value') ? property.value : undefined;
+  }
+
   function inspectError(error, depth, state) {
     const { stack } = error;
     const text = typeof stack === 'string' ? stack : `${error}`;
     const cause = ObjectGetOwnPropertyDescriptor(error, 'cause');
-    if (cause === undefined || !('value' in cause) || depth > MAX_DEPTH) return text;
+    if (cause === undefined || !ObjectHasOwn(cause, 'value') || depth > MAX_DEPTH) return text;
     return `${text}\n  caused by ${inspectAt(cause.value, depth + 1, state)}`;
   }
 
@@ -146,12 +164,12 @@ const loadInspect = once(() => {
   }
 
   function ownName(target) {
-    const name = ObjectGetOwnPropertyDescriptor(target, 'name')?.value;
+    const name = ownValue(target, 'name');
     return typeof name === 'string' && name !== '' ? shortened(name) : undefined;
   }
 
   function ownConstructorName(prototype) {
-    const constructor = ObjectGetOwnPropertyDescriptor(prototype, 'constructor')?.value;
+    const constructor = ownValue(prototype, 'constructor');
     return (typeof constructor === 'function' ? ownName(constructor) : undefined) ?? '';
   }
 

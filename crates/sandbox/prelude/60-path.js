@@ -13,7 +13,7 @@ const loadPath = once(() => {
     if (typeof value !== 'string') {
       const error = new TypeError(`The "${name}" argument must be of type string. Received ${
         value === null ? 'null' : typeof value}`);
-      error.code = 'ERR_INVALID_ARG_TYPE';
+      ownProperty(error, 'code', 'ERR_INVALID_ARG_TYPE');
       throw error;
     }
     return value;
@@ -123,7 +123,7 @@ const loadPath = once(() => {
   function format(parts) {
     if (!isObject(parts)) {
       const error = new TypeError('The "pathObject" argument must be of type object');
-      error.code = 'ERR_INVALID_ARG_TYPE';
+      ownProperty(error, 'code', 'ERR_INVALID_ARG_TYPE');
       throw error;
     }
     const { root, dir, base, name, ext } = parts;

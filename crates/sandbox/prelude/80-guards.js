@@ -50,7 +50,7 @@ function boundedArrayLike(object, name) {
       return object;
     }
     const own = ObjectGetOwnPropertyDescriptor(object, 'length');
-    if (own !== undefined && typeof own.value === 'number') {
+    if (own !== undefined && ObjectHasOwn(own, 'value') && typeof own.value === 'number') {
       if (own.value > MAX_ELEMENTS) throw tooLong(name, own.value, MAX_ELEMENTS);
       return object;
     }
@@ -295,8 +295,7 @@ let unguarded = [];
           const value = bounded(arguments[i]);
           total += ArrayIsArray(value) ? value.length : 1;
           if (total > MAX_ELEMENTS) throw tooLong('concat', total, MAX_ELEMENTS);
-          // Not by `push`, which setters on Array.prototype could see.
-          dataProperty(args, i, value);
+          ArrayPrototypePush(args, value);
         }
         return ReflectApply(original, bounded(Object(this)), args);
       },

@@ -16,13 +16,14 @@ let isRestarted = false;
 const loadMimirError = once(() => {
   class MimirError extends Error {
     constructor(details, site) {
-      super(details.hint === undefined ? details.message : `${details.message} (${details.hint})`);
-      const at = `${site.stack}`;
-      const frames = StringPrototypeIndexOf(at, '\n');
-      define(this, 'stack', `MimirError: ${this.message}${frames < 0 ? '' : StringPrototypeSlice(at, frames)}`);
-      this.code = details.code;
-      if (details.capability !== undefined) this.capability = details.capability;
-      if (details.hint !== undefined) this.hint = details.hint;
+      const { code, capability, hint } = details;
+      const message = hint === undefined ? details.message : `${details.message} (${hint})`;
+      super(message);
+      const frames = StringPrototypeIndexOf(site, '\n');
+      define(this, 'stack', `MimirError: ${message}${frames < 0 ? '' : StringPrototypeSlice(site, frames)}`);
+      ownProperty(this, 'code', code);
+      if (capability !== undefined) ownProperty(this, 'capability', capability);
+      if (hint !== undefined) ownProperty(this, 'hint', hint);
     }
   }
   ObjectDefineProperty(MimirError.prototype, 'name', {
@@ -32,7 +33,7 @@ const loadMimirError = once(() => {
 });
 
 function contextData() {
-  if (contextValue === undefined) contextValue = JSONParse(contextText);
+  if (contextValue === undefined) contextValue = { __proto__: null, ...JSONParse(contextText) };
   return contextValue;
 }
 
@@ -48,8 +49,8 @@ function deepFreeze(value) {
 // ---- calls to the host
 
 function hostCall(op, args) {
-  const text = args === undefined ? '{}' : JSONStringify(args);
-  if (text === undefined) throw new TypeError(`${op}: the arguments are no JSON data`);
+  // On no prototype, since `JSON.stringify` asks for `toJSON`.
+  const text = args === undefined ? '{}' : JSONStringify({ __proto__: null, ...args });
   const request = native(OP_HOST_CALL, op, text);
   // Where the plugin made the call. When the answer comes, the stack is a different one.
   const site = ObjectCreate(ErrorPrototype);
@@ -64,7 +65,18 @@ function hostResult(request, succeeded, text) {
   if (entry === undefined) return;
   MapPrototypeDelete(waiting, request);
   if (succeeded) entry.resolve(JSONParse(text));
-  else entry.reject(new (loadMimirError())(JSONParse(text), entry.site));
+  else entry.reject(refusal(text, entry.site));
+}
+
+// Plugins can be in the way twice: by `Error.prepareStackTrace`, and above the class of the error.
+function refusal(text, site) {
+  try {
+    const { stack } = site;
+    const MimirError = loadMimirError();
+    return new MimirError({ __proto__: null, ...JSONParse(text) }, typeof stack === 'string' ? stack : '');
+  } catch (error) {
+    return error;
+  }
 }
 
 function text(value, what) {
@@ -118,7 +130,7 @@ const fs = {
 
 function execute(command, argsOrInput, options) {
   return call('exec', () => {
-    const request = { command: text(command, 'the command') };
+    const request = { __proto__: null, command: text(command, 'the command') };
     if (ArrayIsArray(argsOrInput)) request.args = argsOrInput;
     else if (typeof argsOrInput === 'object' && argsOrInput !== null) request.input = JSONStringify(argsOrInput);
     else if (argsOrInput !== undefined) throw new TypeError('the arguments must be an array, or an object for standard input');
@@ -145,8 +157,8 @@ const storage = {
   ),
   set: (key, value) => call('storage.set', () => ({ key: text(key, 'the key'), value: value === undefined ? null : value })),
   delete: (key) => call('storage.delete', () => ({ key: text(key, 'the key') })),
-  keys: () => call('storage.keys', () => ({})),
-  clear: () => call('storage.clear', () => ({})),
+  keys: () => call('storage.keys', nothing),
+  clear: () => call('storage.clear', nothing),
 };
 
 const LEVELS = { __proto__: null, debug: 0, info: 1, warn: 2, error: 3 };
@@ -205,11 +217,11 @@ const ctx = {
   get signal() {
     const record = currentRecord();
     if (record === undefined) return undefined;
-    if (record.controller === undefined) {
-      record.controller = new (loadAbort().AbortController)();
-      if (record.aborted) record.controller.abort(record.aborted);
+    if (record.signal === undefined) {
+      record.signal = loadAbort().make();
+      if (record.aborted) loadAbort().abort(record.signal, record.aborted);
     }
-    return record.controller.signal;
+    return record.signal;
   },
 };
 ObjectFreeze(ctx);

@@ -65,15 +65,17 @@ function describe(error) {
 
 // ---- start
 
-function boot(nativeFunction, text, restarted, guards, wasm) {
+function boot(nativeFunction, text, restarted, guards, wasm, shared) {
   native = nativeFunction;
   captureLatePrimordials();
   contextText = text;
   isRestarted = restarted;
   // V8 wants to find them when it restores the snapshot, so they go at boot.
-  delete globalThis.SharedArrayBuffer;
-  delete globalThis.Atomics;
-  if (wasm) settleWasmAtOnce();
+  if (!shared) {
+    delete globalThis.SharedArrayBuffer;
+    delete globalThis.Atomics;
+  }
+  if (wasm) settleWasmAtOnce(shared);
   else delete globalThis.WebAssembly;
   if (!guards) removeGuards();
 }
@@ -131,7 +133,7 @@ function register(returned) {
       const handler = on[names[i]];
       if (typeof handler !== 'function') throw new TypeError(`on['${names[i]}'] is ${typeof handler}, not a function`);
       listen(names[i], handler);
-      declared.events[declared.events.length] = names[i];
+      ArrayPrototypePush(declared.events, names[i]);
     }
   }
   registerAll(returned.tools, 'tools', tools, declared.tools);
@@ -175,12 +177,12 @@ function registerAll(list, what, into, declared) {
     if (typeof execute !== 'function') throw new TypeError(`${what}[${i}] (${name}) has no execute function`);
     if (MapPrototypeHas(into, name)) throw new TypeError(`${what}: ${name} is there twice`);
     MapPrototypeSet(into, name, definition);
-    declared[declared.length] = {
+    ArrayPrototypePush(declared, {
       __proto__: null,
       name,
       description: typeof description === 'string' ? description : '',
       schema: schemaOf(definition.schema),
-    };
+    });
   }
 }
 
@@ -255,7 +257,7 @@ function dispatchEvent(id, name, payload) {
     return;
   }
   const event = JSONParse(payload);
-  const record = { __proto__: null, id, sessionId: event.sessionId, controller: undefined, messages: undefined, aborted: undefined, done: false };
+  const record = { __proto__: null, id, sessionId: event.sessionId, signal: undefined, messages: undefined, aborted: undefined, done: false };
   const key = IN_PLACE[name];
   if (key === undefined) {
     run(record, () => handler(event, ctx), (value) => (value === undefined ? '{}' : `{"value":${answerText(value)}}`));
@@ -273,7 +275,7 @@ function dispatchEvent(id, name, payload) {
 // Tools and commands.
 function dispatchCall(id, isTool, name, args, sessionId) {
   const definition = MapPrototypeGet(isTool ? tools : commands, name);
-  const record = { __proto__: null, id, sessionId, controller: undefined, messages: undefined, aborted: undefined, done: false };
+  const record = { __proto__: null, id, sessionId, signal: undefined, messages: undefined, aborted: undefined, done: false };
   run(record, () => {
     if (definition === undefined) throw new TypeError(`this plugin has no ${isTool ? 'tool' : 'command'} ${name}`);
     return definition.execute(JSONParse(args), ctx);
@@ -286,7 +288,7 @@ function abortCall(id, reason) {
   record.aborted = domException(reason, 'AbortError');
   // What the listeners do is done for this call, whichever was entered last.
   native(OP_SET_CURRENT, record);
-  if (record.controller !== undefined) record.controller.abort(record.aborted);
+  if (record.signal !== undefined) loadAbort().abort(record.signal, record.aborted);
 }
 
 function rejected(reason) {

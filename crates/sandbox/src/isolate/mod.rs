@@ -4,13 +4,18 @@
 //! stays on the thread that made it, and is entered for one message at a time under the watchdog's eyes.
 
 pub(crate) mod engine;
+#[cfg(feature = "test-hooks")]
+pub(crate) mod exploit;
 mod memory;
+#[cfg(test)]
+mod names;
 pub(crate) mod natives;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use mimir_shared_config::Limits;
+use mimir_shared_platform::Guard;
 
 use self::engine::{Room, SNAPSHOT};
 use self::memory::{CountingAllocator, HeapGuard};
@@ -119,7 +124,7 @@ impl PluginIsolate {
             let context = v8::Context::new(scope, Default::default());
             let global = v8::Global::new(scope, context);
             let scope = &mut v8::ContextScope::new(scope, context);
-            context.set_allow_generation_from_strings(false);
+            context.set_allow_generation_from_strings(!Guard::RealmEval.stands());
             (global, EntryPoints::from_snapshot(scope))
         };
         // SAFETY: what hangs on the isolate (`Shared`) is not Send, but the isolate never leaves this thread: it lives
@@ -155,15 +160,19 @@ impl PluginIsolate {
         let entered = self.enter(watch, allowance, |scope, entry_points| {
             let undefined: v8::Local<v8::Value> = v8::undefined(scope).into();
             scope.set_continuation_preserved_embedder_data(undefined);
+            #[cfg(feature = "test-hooks")]
+            exploit::install(scope)?;
             let native = v8::Function::builder(natives::call).build(scope)?;
             let context = text(scope, load.context)?;
             let restarted = v8::Boolean::new(scope, load.restarted);
-            let guards = v8::Boolean::new(scope, load.guards);
-            let wasm = v8::Boolean::new(scope, load.wasm);
+            let guards = v8::Boolean::new(scope, load.guards && Guard::LimitBuiltins.stands());
+            let is_closed = Guard::RealmWasm.stands();
+            let wasm = v8::Boolean::new(scope, load.wasm || !is_closed);
+            let shared = v8::Boolean::new(scope, !is_closed);
             invoke(
                 scope,
                 &entry_points.boot,
-                &[native.into(), context.into(), restarted.into(), guards.into(), wasm.into()],
+                &[native.into(), context.into(), restarted.into(), guards.into(), wasm.into(), shared.into()],
             )?;
             match evaluate(scope, load) {
                 Ok(evaluated) => invoke(scope, &entry_points.setup, &evaluated),
