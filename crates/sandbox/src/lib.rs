@@ -20,6 +20,7 @@ mod image;
 mod isolate;
 mod lane;
 mod layer;
+mod limits;
 mod message;
 mod on_this_thread;
 mod page;

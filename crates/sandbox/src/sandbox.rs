@@ -12,6 +12,7 @@ use crate::flags::V8_FLAGS;
 use crate::host::{Common, Host};
 use crate::image::{Call, CallFailure, CallReply, PluginImage};
 use crate::layer::{Layer, LayerReport};
+use crate::limits;
 use crate::plugin::{CallCounter, Plugin};
 use crate::ports::{CodeCache, HostCalls};
 use crate::process::spawn;
@@ -125,7 +126,8 @@ impl PluginSandbox {
     }
 
     /// Takes in a plugin. Its isolate starts with the first call.
-    pub fn plugin(&self, image: PluginImage) -> PluginHandle {
+    pub fn plugin(&self, mut image: PluginImage) -> PluginHandle {
+        limits::standing(&mut image.limits);
         let number = self.0.next_plugin.fetch_add(1, Ordering::Relaxed);
         let plugin = Plugin::new(number, image);
         #[cfg(feature = "test-hooks")]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use mimir_shared_config::Limits;
+use mimir_shared_platform::Guard;
 
 use crate::message::Message;
 use crate::web;
@@ -106,13 +107,13 @@ impl Shared {
     /// Says whose isolate this is from now on.
     pub(crate) fn assign(&self, plugin: u32, limits: Limits) {
         self.plugin.set(plugin);
-        self.log_left.set(limits.output);
         *self.limits.borrow_mut() = limits;
+        self.refill_log();
     }
 
     /// A new event begins.
     pub(crate) fn refill_log(&self) {
-        self.log_left.set(self.limits.borrow().output);
+        self.log_left.set(if Guard::LimitLogs.stands() { self.limits.borrow().output } else { usize::MAX });
     }
 
     /// A host call was answered; gives the call on whose behalf it was made. Nothing if there is none of that number.
@@ -165,7 +166,8 @@ pub(crate) fn call<'s>(
 
 fn settle(scope: &mut v8::PinScope<'_, '_>, shared: &Shared, args: &v8::FunctionCallbackArguments<'_>) {
     let status = Status::from_raw(args.get(2).uint32_value(scope).unwrap_or(u32::MAX));
-    let text = bounded_text(scope, args.get(3), shared.limits.borrow().output);
+    let bound = if Guard::LimitAnswer.stands() { shared.limits.borrow().output } else { usize::MAX };
+    let text = bounded_text(scope, args.get(3), bound);
     shared.settled.borrow_mut().push(Settled { call: number(scope, args.get(1)), status, text });
 }
 
