@@ -26,6 +26,7 @@ mod permits;
 mod plugin_id;
 mod problem;
 mod schema;
+mod secrets_file;
 mod suggest;
 mod widened;
 mod yaml;
@@ -49,11 +50,12 @@ pub use limit_settings::{Bytes, InvalidAmount, LimitSettings, Millis};
 pub use limits::{Limits, MAX_RAISE};
 pub use manifest::{Engines, Failure, PluginManifest};
 pub use matchers::{
-    Change, Closed, ClosedPlaces, HostPattern, InvalidHostPattern, closed_path, command_line, git_folders,
+    Change, Closed, ClosedPlaces, ExecRule, HostPattern, InvalidHostPattern, closed_path, command_line, git_folders,
     is_public_address, makes_git_folder, normal_image,
 };
 pub use permits::check_access;
 pub use plugin_id::{InvalidPluginId, PluginId};
 pub use problem::{InvalidFile, Problem};
 pub use schema::{config_schema, manifest_schema};
+pub use secrets_file::{InvalidSecretsFile, parse_secrets};
 pub use widened::{widened, widened_limits};

@@ -103,6 +103,36 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
+async fn a_body_comes_piece_by_piece() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let opened = tokio::spawn(async move { ReqwestClient::new().open(request(&url), anywhere()).await });
+    let (mut server, _) = listener.accept().await.unwrap();
+    server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n").await.unwrap();
+    // The head is enough
+    let mut answer = opened.await.unwrap().unwrap();
+    assert_eq!(answer.status, 200);
+    for piece in ["a", "bc"] {
+        server.write_all(piece.as_bytes()).await.unwrap();
+        assert_eq!(answer.body.chunk().await.unwrap().unwrap(), piece.as_bytes());
+    }
+    // Who drops the body ends the connection
+    drop(answer);
+    let mut request = Vec::new();
+    let end = server.read_to_end(&mut request).await;
+    assert!(end.is_err() || String::from_utf8(request).unwrap().starts_with("GET / "));
+}
+
+#[tokio::test]
+async fn what_a_request_shows_of_itself_is_no_secret() {
+    let mut request = request("http://127.0.0.1/");
+    request.headers = vec![("authorization".to_owned(), "Bearer hunter2".to_owned())];
+    request.body = Some(b"hunter2".to_vec());
+    let shown = format!("{request:?}");
+    assert!(shown.contains("authorization") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
 async fn answers_are_limited() {
     let long = vec![b'x'; 5_000];
     let declared = [b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n".to_vec(), long.clone()].concat();

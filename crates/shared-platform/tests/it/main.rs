@@ -9,5 +9,6 @@ mod directory;
 mod docker;
 mod file_system;
 mod http;
+mod private_file;
 mod processes;
 mod properties;
