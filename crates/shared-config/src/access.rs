@@ -32,6 +32,8 @@ pub enum Access {
         /// The program and its arguments.
         argv: Vec<String>,
     },
+    /// Let a program that it runs use the network. A program is held to no hosts.
+    ProgramNetwork,
     /// Send a request. Asked again for every redirect.
     Net {
         /// The absolute URL.
@@ -89,7 +91,7 @@ impl Access {
             Self::FileWrite { .. } => "filesystem.write",
             Self::FileDelete { .. } => "filesystem.delete",
             Self::Exec { .. } => "exec",
-            Self::Net { .. } | Self::NetAddress { .. } => "network",
+            Self::Net { .. } | Self::NetAddress { .. } | Self::ProgramNetwork => "network",
             Self::Env { .. } => "env",
             Self::Secret { .. } => "secrets",
             Self::Llm { .. } => "llm",
@@ -111,6 +113,7 @@ impl fmt::Display for Access {
             Self::FileWrite { path } => write!(f, "write {}", path.display()),
             Self::FileDelete { path } => write!(f, "delete {}", path.display()),
             Self::Exec { argv } => write!(f, "run {}", shell_words::join(argv)),
+            Self::ProgramNetwork => f.write_str("give a program the network"),
             Self::Net { url } => write!(f, "request {url}"),
             Self::NetAddress { url, ip } => {
                 let url = Url::parse(url).ok();

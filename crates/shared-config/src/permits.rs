@@ -5,7 +5,8 @@ use url::Url;
 
 use crate::access::{Access, Denial};
 use crate::matchers::{
-    self, ClosedPlaces, Glob, is_address_allowed, is_command_allowed, is_image_allowed, is_url_allowed, normal_image,
+    self, ClosedPlaces, CommandRefusal, ExecRule, Glob, check_command, is_address_allowed, is_image_allowed,
+    is_url_allowed, normal_image,
 };
 use crate::{Capabilities, FileAccess, PluginId};
 
@@ -20,7 +21,12 @@ impl Capabilities {
                 let files = FileAccess::new(&self.filesystem);
                 files.permits(access, &ClosedPlaces::new(root), |_| true).unwrap_or(Ok(()))
             }
-            Access::Exec { argv } => self.permits_exec(access, argv),
+            Access::Exec { argv } => self.permits_exec(access, argv, |_| true),
+            Access::ProgramNetwork if self.network.enabled => Ok(()),
+            Access::ProgramNetwork => {
+                let what = "the network for a program";
+                Err(not_granted(access, what, "network", "`enabled: true`"))
+            }
             Access::Net { url } => self.permits_url(access, url),
             Access::NetAddress { url, ip } => self.permits_address(access, url, *ip),
             Access::Env { name } if self.env.contains(name) => Ok(()),
@@ -63,7 +69,14 @@ impl Capabilities {
         }
     }
 
-    fn permits_exec(&self, access: &Access, argv: &[String]) -> Result<(), Denial> {
+    /// Whether they let a program run, `applies` saying which of the rules count: all of them, except in tests that take one
+    /// out to see what it holds.
+    pub fn permits_exec(
+        &self,
+        access: &Access,
+        argv: &[String],
+        applies: impl Fn(ExecRule) -> bool,
+    ) -> Result<(), Denial> {
         let Some(program) = argv.first().filter(|program| !program.is_empty()) else {
             return Err(Denial::new(access, "no program is named".to_owned(), None));
         };
@@ -72,15 +85,29 @@ impl Capabilities {
         }
         let line = matchers::command_line(argv);
         let entry = format!("`{line}` (or a glob that matches the whole of it) to `allowlist`");
-        if !self.exec.enabled {
+        if !self.exec.enabled && applies(ExecRule::Allowlist) {
             let what = format!("running `{program}`");
             return Err(not_granted(access, &what, "exec", &format!("`enabled: true` and {entry}")));
         }
-        if is_command_allowed(&self.exec.allowlist, argv) {
-            return Ok(());
-        }
-        let reason = format!("`{line}` matches nothing in the plugin's `exec.allowlist`");
-        Err(Denial::new(access, reason, Some(add(&entry, "exec"))))
+        let Err(refusal) = check_command(&self.exec.allowlist, argv, applies) else { return Ok(()) };
+        let (reason, hint) = match refusal {
+            CommandRefusal::NotListed => {
+                (format!("`{line}` matches nothing in the plugin's `exec.allowlist`"), Some(add(&entry, "exec")))
+            }
+            CommandRefusal::PathNotNamed => (
+                format!(
+                    "no entry of the plugin's `exec.allowlist` names `{program}`, and a glob stands for no path of a program"
+                ),
+                Some(add(&format!("an entry that begins with `{program}` to `allowlist`"), "exec")),
+            ),
+            CommandRefusal::Option(option) => (
+                format!(
+                    "`{option}` makes `{program}` run, load or write something else, and no entry of the plugin's `exec.allowlist` names it"
+                ),
+                Some(add(&format!("an entry with `{option}` in it to `allowlist`"), "exec")),
+            ),
+        };
+        Err(Denial::new(access, reason, hint))
     }
 
     fn permits_secret(&self, access: &Access, name: &str, text: &str) -> Result<(), Denial> {

@@ -6,12 +6,13 @@ mod command;
 mod glob;
 mod host;
 mod image;
+mod injection;
 mod path;
 mod spelling;
 
 pub use closed::{Change, Closed, ClosedPlaces, closed_path, git_folders, makes_git_folder};
-pub use command::command_line;
-pub(crate) use command::is_command_allowed;
+pub(crate) use command::{CommandRefusal, check_command};
+pub use command::{ExecRule, command_line};
 pub(crate) use glob::Glob;
 pub use host::{HostPattern, InvalidHostPattern, is_public_address};
 pub(crate) use host::{is_address_allowed, is_url_allowed};
