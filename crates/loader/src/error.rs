@@ -184,6 +184,16 @@ pub enum LoadError {
         /// The format it has.
         format: u32,
     },
+    /// Somebody else could have written a file of Mimir's own. It is left as it is, and nothing in it counts.
+    #[error("`{}` is not to be trusted: {problem}", path.display())]
+    StoreUnsafe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// The work was cut short because the runtime is going down.
     #[error("loading was interrupted")]
     Interrupted,
@@ -242,6 +252,7 @@ impl LoadError {
                 path.display()
             ),
             Self::StoreTooNew { .. } => "update Mimir".into(),
+            Self::StoreUnsafe { hint, .. } => hint.clone(),
             Self::Interrupted => "try again".into(),
         }
     }

@@ -25,6 +25,7 @@ mod stores;
 mod validator;
 
 pub use adapters::bundler_process::{BundlerLimits, BundlerProcess};
+pub use adapters::own_file::{HomeProblem, home_problems};
 pub use bundle::child::bundler_main_if_requested;
 pub use bundle::protocol::{BundleRequest, Bundled, Confinement, Input};
 pub use cache::PluginCache;

@@ -9,6 +9,9 @@ use crate::error::{LoadError, Problem};
 /// The manifest's file name.
 pub(crate) const MANIFEST: &str = "plugin.yml";
 
+/// No manifest and no `package.json` comes near this, in bytes.
+const LARGEST: u64 = 1 << 20;
+
 /// A plugin's folder, as far as it can be read without looking at code.
 #[derive(Debug)]
 pub(crate) struct ReadManifest {
@@ -41,8 +44,8 @@ pub(crate) fn read(dir: &Path) -> Result<ReadManifest, LoadError> {
 fn read_inside(dir: &Path, name: &str) -> Result<Option<Vec<u8>>, LoadError> {
     let path = dir.join(name);
     match disk::canonical(&path) {
-        None => disk::read(&path),
-        Some(real) if real.starts_with(dir) => disk::read(&real),
+        None => disk::read_at_most(&path, LARGEST),
+        Some(real) if real.starts_with(dir) => disk::read_at_most(&real, LARGEST),
         Some(_) => Err(LoadError::MainOutside { dir: dir.to_owned(), main: name.to_owned() }),
     }
 }

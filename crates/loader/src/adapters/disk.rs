@@ -9,9 +9,22 @@ fn error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LoadErr
     move |source| LoadError::Io { action, path: path.to_owned(), source }
 }
 
-/// The bytes of a file, or `None` if there is none.
+/// No file that is read whole comes near this, in bytes.
+const LARGEST: u64 = 256 << 20;
+
+/// The bytes of a file, or `None` if there is none. A pipe or a device is an error: it may never end.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, LoadError> {
-    match fs::read(path) {
+    read_at_most(path, LARGEST)
+}
+
+/// The same for a file of a largest size, in bytes.
+pub(crate) fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, LoadError> {
+    let checked = fs::metadata(path).and_then(|found| match found.len() {
+        _ if !found.is_file() && !found.is_dir() => Err(io::Error::other("it is no ordinary file")),
+        len if len > most => Err(io::Error::other(format!("it has {len} bytes, and {most} are the most"))),
+        _ => fs::read(path),
+    });
+    match checked {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(error("read", path)(e)),
@@ -93,7 +106,11 @@ pub(crate) fn lock(path: &Path) -> Result<Locked, LoadError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let no_link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        options.mode(0o600).custom_flags(no_link);
+    }
     let file = options.open(&lock).map_err(error("lock", &lock))?;
     file.lock().map_err(error("lock", &lock))?;
     Ok(Locked(file))

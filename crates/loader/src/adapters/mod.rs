@@ -4,3 +4,4 @@
 pub(crate) mod bundler_process;
 pub(crate) mod clock;
 pub(crate) mod disk;
+pub(crate) mod own_file;

@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mimir_shared_config::{Config, Decision, Layer, PluginEntry, PluginId, PluginSpec};
+use mimir_shared_platform::Guard;
 
 use super::{Discovery, Found, Place, Places, Shadowed, listed};
 use crate::adapters::disk;
@@ -140,7 +141,9 @@ impl Search<'_> {
         // trusted, does not take the place of what the company requires by bringing a plugin of its name.
         self.candidates.sort_by_cached_key(|found| {
             let is_required = matches!(listed::decide(self.config, found).0, Decision::Required(_));
-            (!is_required, found.needs_trust && !is_trusted, found.place)
+            let (comes_first, comes_last) = (is_required, found.needs_trust && !is_trusted);
+            let stands = Guard::TrustNames.stands();
+            (!(comes_first && stands), comes_last && stands, found.place)
         });
         let mut winners: Vec<Found> = Vec::new();
         for found in std::mem::take(&mut self.candidates) {

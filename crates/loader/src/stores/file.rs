@@ -1,10 +1,12 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
+use mimir_shared_platform::Guard;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::disk::{self, Durability};
+use crate::adapters::own_file;
 use crate::error::LoadError;
 
 /// The format of all these files. A file with a higher number is left alone.
@@ -23,7 +25,7 @@ struct FormatOnly {
 }
 
 /// A JSON file that several processes read and change. Readers see whole files; a change is made under a lock, so that
-/// none is lost; a file that can't be understood is never overwritten.
+/// none is lost; a file that can't be understood, or that somebody else could have written, is never overwritten.
 #[derive(Debug, Clone)]
 pub(super) struct StoreFile<T> {
     path: PathBuf,
@@ -37,9 +39,8 @@ impl<T: Default + Serialize + DeserializeOwned> StoreFile<T> {
 
     /// What the file holds; the default if there is none.
     pub(super) fn read(&self) -> Result<T, LoadError> {
-        let Some(bytes) = disk::read(&self.path)? else {
-            return Ok(T::default());
-        };
+        let bytes = if Guard::TrustStore.stands() { own_file::read(&self.path)? } else { disk::read(&self.path)? };
+        let Some(bytes) = bytes else { return Ok(T::default()) };
         let corrupt = |source| LoadError::StoreCorrupt { path: self.path.clone(), source };
         let FormatOnly { format } = serde_json::from_slice(&bytes).map_err(corrupt)?;
         if format > FORMAT {
