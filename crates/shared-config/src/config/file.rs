@@ -94,27 +94,33 @@ pub struct SandboxFile {
 pub enum SandboxLayer {
     /// Plugins run in processes of their own, and not in Mimir's.
     Process,
-    /// The kernel lets the process open no file.
+    /// The kernel lets the process open no file and make no TCP connection.
     Landlock,
-    /// The kernel lets the process make no TCP connection.
-    LandlockNetwork,
     /// The kernel lets the process make only a few system calls.
     Seccomp,
     /// Nothing that the process starts has more rights than itself.
     NoNewPrivileges,
-    /// Memory, files and processes of the process are bounded.
+    /// Descriptors, threads and data of the process are bounded.
     ResourceLimits,
+    /// The process leaves no core dump, and no other process reads its memory.
+    NoCoreDumps,
+    /// The kernel ends the process with the agent.
+    ParentDeath,
+    /// The process has a session and process group of its own.
+    OwnSession,
 }
 
 impl SandboxLayer {
-    /// All of them, the outermost first.
-    pub const ALL: [Self; 6] = [
+    /// All of them, the most important first.
+    pub const ALL: [Self; 8] = [
         Self::Process,
         Self::Landlock,
-        Self::LandlockNetwork,
         Self::Seccomp,
         Self::NoNewPrivileges,
         Self::ResourceLimits,
+        Self::NoCoreDumps,
+        Self::ParentDeath,
+        Self::OwnSession,
     ];
 
     /// As the configuration names it.
@@ -122,10 +128,12 @@ impl SandboxLayer {
         match self {
             Self::Process => "process",
             Self::Landlock => "landlock",
-            Self::LandlockNetwork => "landlock-network",
             Self::Seccomp => "seccomp",
             Self::NoNewPrivileges => "no-new-privileges",
             Self::ResourceLimits => "resource-limits",
+            Self::NoCoreDumps => "no-core-dumps",
+            Self::ParentDeath => "parent-death",
+            Self::OwnSession => "own-session",
         }
     }
 }

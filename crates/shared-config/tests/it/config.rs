@@ -1,9 +1,10 @@
 use mimir_shared_config::{
-    Config, ConfigError, ConfigSources, ConfigText, Failure, Isolation, Layer, Limits, PluginManifest,
+    Candidate, Config, ConfigError, ConfigSources, ConfigText, Failure, Isolation, Layer, Limits, PluginId,
+    PluginManifest, PluginMode, PluginSource, SandboxLayer,
 };
 use serde_json::{Value, json};
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Said {
     user: &'static str,
     project: &'static str,
@@ -121,15 +122,22 @@ fn a_repository_only_narrows_isolation_and_budget() {
 #[test]
 fn an_untrusted_repository_is_left_out_with_a_notice() {
     let project = "plugins: { enabled: [./x], disabled: [y], isolation: in-process, options: { x: {} } }\n\
-                   hooks: { PreCompact: [{ command: evil }] }\nteams: { plugins: { required: [./x], blocklist: [z] } }\n";
+                   hooks: { PreCompact: [{ command: evil }] }\n\
+                   teams: { plugins: { required: [./x], blocklist: [z], allowlist: [] } }\n\
+                   sandbox: { require: [seccomp] }\n";
     let config = load(&Said { project, untrusted: true, ..Said::default() });
     assert!(
         config.plugins.enabled.is_empty() && config.hooks.pre_compact.is_empty() && config.teams.required.is_empty()
     );
-    assert_eq!((config.plugins.disabled.len(), config.teams.blocklist.len()), (1, 1));
+    // All that these could mean are the user's own plugins, and one of those may be a guard
+    assert!(config.plugins.disabled.is_empty());
+    assert!(config.teams.blocklist.is_empty() && config.teams.allowlists.is_empty());
+    assert!(config.required_layers.is_empty());
     insta::assert_snapshot!(config.notices.join("\n"));
     let config = load(&Said { project, ..Said::default() });
     assert_eq!((config.plugins.enabled.len(), config.hooks.pre_compact.len(), config.teams.required.len()), (1, 1, 1));
+    let lists = (config.plugins.disabled.len(), config.teams.blocklist.len(), config.teams.allowlists.len());
+    assert_eq!((lists, config.required_layers.len()), ((1, 1, 1), 0));
     assert_eq!(config.hooks.pre_compact[0].origin.to_string(), "/code/p/.mimir/config.yml:2");
 }
 
@@ -171,6 +179,61 @@ fn failure_can_be_overridden() {
         Failure::Closed,
     );
     check(Said { project: "teams: { plugins: { failure: open } }", user: closed, ..Said::default() }, Failure::Closed);
+}
+
+/// To observe takes away a guard's effect, to enforce gives an effect that somebody did not want: both widen something.
+#[test]
+fn who_can_make_a_plugin_an_observer() {
+    let observe = "plugins: { overrides: { p: { mode: observe } } }";
+    let enforce = "plugins: { overrides: { p: { mode: enforce } } }";
+    let required = "teams: { plugins: { required: [/p] } }";
+    let check = |said: Said, is_repositorys: bool, expected: PluginMode| {
+        let config = load(&said);
+        let (name, source) = (PluginId::new("p").unwrap(), PluginSource::Folder("/p".to_owned()));
+        let decision = config.decide(&Candidate { name: &name, source: &source, enabled_by_place: true });
+        assert_eq!(config.mode_of(&name, &decision, is_repositorys), expected, "{:?} {said:?}", decision);
+    };
+    use PluginMode::{Enforce, Observe};
+    check(Said::default(), false, Enforce);
+    check(Said { user: observe, ..Said::default() }, false, Observe);
+    check(Said { user: observe, policy: enforce, ..Said::default() }, false, Enforce);
+    check(Said { user: enforce, policy: observe, ..Said::default() }, false, Observe);
+    // A repository: about what it brings itself, and even that not against the user
+    check(Said { project: observe, ..Said::default() }, false, Enforce);
+    check(Said { project: observe, ..Said::default() }, true, Observe);
+    check(Said { project: observe, user: enforce, ..Said::default() }, true, Enforce);
+    check(Said { project: enforce, user: observe, ..Said::default() }, false, Observe);
+    check(Said { project: enforce, user: observe, ..Said::default() }, true, Observe);
+    // What the company requires is not for the user to switch off
+    check(Said { user: observe, policy: required, ..Said::default() }, false, Enforce);
+    check(Said { project: observe, policy: required, ..Said::default() }, true, Enforce);
+    check(Said { user: observe, project: required, ..Said::default() }, true, Observe);
+    let both = "teams: { plugins: { required: [/p] } }\nplugins: { overrides: { p: { mode: observe } } }";
+    check(Said { policy: both, ..Said::default() }, false, Observe);
+}
+
+#[test]
+fn layers_of_the_sandbox_can_be_required() {
+    let config = load(&Said {
+        user: "sandbox: { require: [process] }",
+        project: "sandbox: { require: [landlock] }",
+        policy: "sandbox:\n  require: [landlock,\n    seccomp]\n",
+        ..Said::default()
+    });
+    let required = config.required_layers.iter().map(|(layer, origin)| format!("{} by {origin}", layer.name()));
+    assert_eq!(
+        required.collect::<Vec<_>>(),
+        [
+            "process by /home/u/.mimir/config.yml:1",
+            "landlock by /etc/mimir/policy.yml:2",
+            "seccomp by /etc/mimir/policy.yml:3"
+        ]
+    );
+    let wrong = try_load(&Said { policy: "sandbox: { require: [selinux] }", ..Said::default() }).unwrap_err();
+    insta::assert_snapshot!(wrong.to_string());
+    for layer in SandboxLayer::ALL {
+        assert_eq!(serde_json::to_value(layer).unwrap(), layer.name());
+    }
 }
 
 #[test]

@@ -87,10 +87,15 @@ fn a_repository_cannot_block_what_is_required() {
     let project =
         Some(ConfigText::new("/p/.mimir/config.yml", "teams: { plugins: { blocklist: [p], allowlist: [] } }"));
     let policy = Some(ConfigText::new("/etc/policy.yml", "teams: { plugins: { required: [p] } }"));
-    let without = Config::load(&ConfigSources { project: project.clone(), ..ConfigSources::default() }).unwrap();
-    assert!(matches!(without.decide(&candidate), Decision::Blocked(_)));
-    let with = Config::load(&ConfigSources { project, policy, ..ConfigSources::default() }).unwrap();
-    assert!(matches!(with.decide(&candidate), Decision::Required(_)));
+    let decide = |policy: Option<ConfigText>, project_trusted: bool| {
+        let project = project.clone();
+        let sources = ConfigSources { project, policy, project_trusted, ..ConfigSources::default() };
+        Config::load(&sources).unwrap().decide(&candidate)
+    };
+    assert!(matches!(decide(None, true), Decision::Blocked(_)));
+    assert!(matches!(decide(policy, true), Decision::Required(_)));
+    // Before it is trusted it blocks nothing at all: what it could mean is the user's
+    assert_eq!(decide(None, false), Decision::NotListed);
 }
 
 #[test]
