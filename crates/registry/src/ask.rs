@@ -61,6 +61,7 @@ impl Desk {
             Ok(reply) => self.judge(name, envelope, reply),
             Err(failure) => Err(failure),
         };
+        let observes = subscribed.subscription.observes;
         let (outcome, reason, payload) = match judged {
             Ok(judgement) => {
                 self.registry.record_success(name);
@@ -75,7 +76,12 @@ impl Desk {
                     Verdict::Blocked { reason } => (Some(reason), None),
                     Verdict::Approved { reason } | Verdict::Denied { reason } => (reason, None),
                 };
-                (outcome, reason.or(judgement.notice), payload)
+                let reason = reason.or(judgement.notice);
+                if observes && outcome != Outcome::Passed {
+                    let (plugin, reason) = (name.clone(), reason.clone());
+                    self.reporter.notice(&Notice::Observed { plugin, event: envelope.name, outcome, reason });
+                }
+                (outcome, reason, payload)
             }
             Err(failure) => {
                 let outcome = self.on_failure(subscribed, envelope);
@@ -83,7 +89,7 @@ impl Desk {
                     plugin: name.clone(),
                     event: envelope.name,
                     failure: failure.clone(),
-                    outcome,
+                    outcome: if observes { Outcome::Failed } else { outcome },
                 });
                 self.registry.record_failure(name, &failure).await;
                 if matches!(self.registry.standing(name), Standing::Held(_)) {
@@ -93,8 +99,12 @@ impl Desk {
             }
         };
         let Delivery { elapsed, cpu, heap_peak, .. } = delivery;
-        let record = AnswerRecord { plugin: name.clone(), outcome, reason, elapsed, cpu, heap_peak };
-        Some(Answer { record, payload })
+        let record = AnswerRecord { plugin: name.clone(), outcome, would: None, reason, elapsed, cpu, heap_peak };
+        // The payload that it would have left goes no further
+        Some(match observes {
+            true => Answer { record: record.observed(), payload: None },
+            false => Answer { record, payload },
+        })
     }
 
     /// An answer that the policy cannot even judge is a failure of whoever gave it, not of the bus.
@@ -123,12 +133,16 @@ impl Desk {
 
     /// A guard that cannot be asked goes on blocking if its failures do; anyone else is passed over.
     fn hold(&self, subscribed: &Subscribed, envelope: &Envelope, reason: String) -> Option<Answer> {
+        if subscribed.subscription.observes {
+            return None;
+        }
         let outcome = self.on_failure(subscribed, envelope);
         let is_guard = outcome != Outcome::Failed && subscribed.subscriber_wants(envelope);
         is_guard.then(|| {
             let record = AnswerRecord {
                 plugin: subscribed.subscription.name.clone(),
                 outcome,
+                would: None,
                 reason: Some(reason),
                 elapsed: Duration::ZERO,
                 cpu: Duration::ZERO,

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use crate::ask::{Desk, Subscribed};
-use crate::{AnswerRecord, Emission, Envelope, Failure, FailureKind, Notice};
+use crate::{AnswerRecord, Emission, Envelope, Failure, FailureKind, Notice, Outcome};
 
 /// Events that may wait for one subscriber. A subscriber that falls further behind loses the newest, and is told so.
 const QUEUE_EVENTS: usize = 10_000;
@@ -139,14 +139,18 @@ fn lose(subscribed: &Subscribed, Item { collector, slot }: &Item) {
     );
     let (plugin, event) = (subscribed.subscription.name.clone(), collector.envelope.name);
     let outcome = collector.desk.on_failure(subscribed, &collector.envelope);
-    collector.records.lock()[*slot] = Some(AnswerRecord {
+    let record = AnswerRecord {
         plugin: plugin.clone(),
         outcome,
+        would: None,
         reason: Some(message.clone()),
         elapsed: Duration::ZERO,
         cpu: Duration::ZERO,
         heap_peak: 0,
-    });
+    };
+    let observes = subscribed.subscription.observes;
+    let outcome = if observes { Outcome::Failed } else { outcome };
+    collector.records.lock()[*slot] = Some(if observes { record.observed() } else { record });
     let failure = Failure::new(FailureKind::Unavailable, message);
     collector.desk.reporter.notice(&Notice::Failed { plugin, event, failure, outcome });
 }

@@ -60,8 +60,10 @@ impl fmt::Display for Outcome {
 pub struct AnswerRecord {
     /// Who answered.
     pub plugin: PluginId,
-    /// What its answer, or its failure, came to.
+    /// What its answer, or its failure, came to. `Passed` for one that only observes.
     pub outcome: Outcome,
+    /// What its answer, or its failure, would have come to, if it only observes and that is anything but `Passed`.
+    pub would: Option<Outcome>,
     /// Why: the plugin's own reason, the failure, or why an answer was not obeyed.
     pub reason: Option<String>,
     /// Wall time, host calls included.
@@ -70,6 +72,14 @@ pub struct AnswerRecord {
     pub cpu: Duration,
     /// The highest use of its heap so far, in bytes; 0 if that is not measured.
     pub heap_peak: usize,
+}
+
+impl AnswerRecord {
+    /// The same of one that only observes: nothing came of it.
+    pub(crate) fn observed(self) -> Self {
+        let would = (self.outcome != Outcome::Passed).then_some(self.outcome);
+        Self { outcome: Outcome::Passed, would, ..self }
+    }
 }
 
 /// What became of an event.
@@ -137,6 +147,7 @@ mod tests {
             let answers = said.iter().enumerate().map(|(i, &outcome)| AnswerRecord {
                 plugin: id(&format!("p{i}")),
                 outcome,
+                would: None,
                 reason: Some(format!("r{i}")),
                 elapsed: Duration::ZERO,
                 cpu: Duration::ZERO,

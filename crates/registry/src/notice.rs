@@ -42,6 +42,17 @@ pub enum Notice {
         /// What, and why.
         message: String,
     },
+    /// What the answer of a plugin that only observes would have come to.
+    Observed {
+        /// Whose.
+        plugin: PluginId,
+        /// In which event.
+        event: EventName,
+        /// What it would have come to; never `Passed`.
+        outcome: Outcome,
+        /// Why, if it said so.
+        reason: Option<String>,
+    },
     /// `before` and `after` of these plugins contradict each other; the last of these wishes was dropped.
     OrderCycle {
         /// The plugins of the cycle, each of which wants to come before the next one, and the last before the first.
@@ -71,6 +82,7 @@ impl Notice {
             | Self::FailedAlone { plugin, .. }
             | Self::Quarantined { plugin, .. }
             | Self::NotObeyed { plugin, .. }
+            | Self::Observed { plugin, .. }
             | Self::OrderIgnored { plugin, .. } => Some(plugin),
             // It names whose state it is
             Self::OrderCycle { .. } | Self::State { .. } => None,
@@ -87,6 +99,10 @@ impl Notice {
             Self::FailedAlone { failure, .. } => format!("failed outside of any event: {failure}"),
             Self::Quarantined { reason, .. } => format!("is in quarantine ({reason})"),
             Self::NotObeyed { event, message, .. } => format!("in {event}: {message}"),
+            Self::Observed { event, outcome, reason, .. } => match reason {
+                Some(reason) => format!("would have {outcome} {event}: {reason}"),
+                None => format!("would have {outcome} {event}"),
+            },
             Self::OrderCycle { plugins } => {
                 let before: String = plugins.iter().map(|plugin| format!("`{plugin}` before ")).collect();
                 let first = plugins.first().map(|first| format!("`{first}`")).unwrap_or_default();

@@ -20,6 +20,9 @@ pub struct Subscription {
     pub rank: Rank,
     /// What its failure does to the event.
     pub failure: FailureKey,
+    /// Whether it only observes: it gets its events, its answers are judged and recorded, and nothing comes of them, nor of
+    /// its failures. They count towards quarantine all the same.
+    pub observes: bool,
     /// How long the bus waits for an answer. Whoever enforces the plugin's own limits does so earlier; this is the
     /// last resort that keeps the bus alive.
     pub deadline: Duration,
@@ -38,6 +41,7 @@ impl Subscription {
             events: events.into_iter().collect(),
             rank: Rank::default(),
             failure: FailureKey::default(),
+            observes: false,
             deadline: Self::DEADLINE,
         }
     }

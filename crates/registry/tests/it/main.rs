@@ -5,4 +5,5 @@
 mod background;
 mod delivery;
 mod failures;
+mod observe;
 mod setup;
