@@ -96,6 +96,8 @@ guards! {
     EnvGranted = "env.granted";
     /// A secret goes to its named hosts alone.
     SecretHosts = "secret.hosts";
+    /// What a server repeats of a secret is covered in its answer.
+    SecretCovered = "secret.covered";
     /// What looks like a secret is taken out of logs and configuration.
     SecretRedacted = "secret.redacted";
     /// An answer that approves more than the granted risk is not obeyed.

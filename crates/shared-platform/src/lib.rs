@@ -23,10 +23,10 @@ pub mod testing;
 
 pub use adapters::{
     AuditEntry, AuditFolder, AuditGap, AuditProblem, AuditReader, AuditVerdict, DockerEngine, FileAuditLog,
-    HostProcesses, OsFileSystem, ReqwestClient, StderrNotifier, SystemClock, read_private_file, Trampoline, exec_main_if_requested,
-    verify_audit,
+    HostProcesses, OsFileSystem, ReqwestClient, StderrNotifier, SystemClock, Trampoline, exec_main_if_requested,
+    read_private_file, verify_audit,
 };
-pub use audit::{AuditLine, AuditLog, AuditRecord, BrokenChain, ChainHead, Torn, verify_segment};
+pub use audit::{AuditLine, AuditLog, AuditRecord, BrokenChain, ChainHead, MakeRecord, Torn, verify_segment};
 pub use clock::Clock;
 pub use confinement::{Confinement, ConfinementError, Enforced, Extent, landlock_abi};
 pub use directory::{Directory, Links, Place};

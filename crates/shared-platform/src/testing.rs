@@ -1,10 +1,16 @@
 //! Stand-ins for the ports, for the tests of other crates (feature `testing`).
 
+#[cfg(unix)]
+mod docker_machine;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::{AuditLog, AuditRecord, Clock, Level, Notice, Notifier, PlatformError};
+
+#[cfg(unix)]
+pub use docker_machine::DockerMachine;
 
 /// An audit log that remembers.
 #[derive(Debug, Default)]

@@ -138,7 +138,7 @@ pub(super) const RESTRICTED: &[Restricted] = &[
         why: "walls around processes are built where they are started, and Landlock's in shared-platform's confinement",
     },
     Restricted {
-        packages: &["cap-fs-ext", "cap-std", "reqwest", "rustls"],
+        packages: &["bollard", "cap-fs-ext", "cap-std", "reqwest", "rustls"],
         crates: &["shared-platform", "shared-providers"],
         why: "only adapters touch the file system and the network: use the ports of shared-platform",
     },
