@@ -9,6 +9,8 @@ use std::{env, fs};
 
 #[path = "src/flags.rs"]
 mod flags;
+#[path = "prelude/live.rs"]
+mod live;
 #[path = "prelude/names.rs"]
 mod names;
 
@@ -16,16 +18,23 @@ fn main() {
     println!("cargo:rerun-if-changed=prelude");
     println!("cargo:rerun-if-changed=src/flags.rs");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
-    let source = prelude_source(&root.join("prelude"));
+    let plain = prelude_source(&root.join("prelude"));
     v8::V8::set_flags_from_string(&flags::V8_FLAGS.join(" "));
     v8::V8::initialize_platform(v8::new_default_platform(0, false).make_shared());
     v8::V8::initialize();
     // For the life of this program: V8 refers to it from the snapshot's heap.
-    let source: &'static str = ascii(&names::shared(&source, &names_of_v8())).leak();
-    let blob = snapshot(source);
+    let source: &'static str = ascii(&names::shared(&plain, &names_of_v8())).leak();
+    write("prelude", source);
+    if env::var_os("CARGO_FEATURE_TEST_HOOKS").is_some() {
+        write("live", ascii(&live::looked_up(&plain)).leak());
+    }
+}
+
+/// The snapshot of a prelude, and its source.
+fn write(name: &str, source: &'static str) {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("prelude.snapshot"), &*blob).expect("OUT_DIR is writable");
-    fs::write(out.join("prelude.js"), source).expect("OUT_DIR is writable");
+    fs::write(out.join(format!("{name}.snapshot")), &*snapshot(source)).expect("OUT_DIR is writable");
+    fs::write(out.join(format!("{name}.js")), source).expect("OUT_DIR is writable");
 }
 
 fn prelude_source(folder: &Path) -> String {

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once, OnceLock};
 
+use mimir_shared_platform::Guard;
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -13,16 +14,36 @@ use crate::flags::V8_FLAGS;
 use crate::page::{Fatal, Page};
 
 /// The heap after the prelude ran, made by `build.rs`.
-pub(crate) static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prelude.snapshot"));
+static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/prelude.snapshot"));
 
 /// The prelude's source, to which functions in the snapshot refer when they are compiled at their first call. It stays
 /// outside of every heap.
 static PRELUDE: v8::OneByteConst =
     v8::String::create_external_onebyte_const(include_bytes!(concat!(env!("OUT_DIR"), "/prelude.js")));
 
+/// The same without the prelude's copies of the built-ins.
+#[cfg(feature = "test-hooks")]
+static LIVE: (&[u8], v8::OneByteConst) = (
+    include_bytes!(concat!(env!("OUT_DIR"), "/live.snapshot")),
+    v8::String::create_external_onebyte_const(include_bytes!(concat!(env!("OUT_DIR"), "/live.js"))),
+);
+
+fn prelude() -> (&'static [u8], &'static v8::OneByteConst) {
+    #[cfg(feature = "test-hooks")]
+    if !Guard::RealmPrimordials.stands() {
+        return (LIVE.0, &LIVE.1);
+    }
+    (SNAPSHOT, &PRELUDE)
+}
+
+/// What every isolate starts from.
+pub(crate) fn snapshot() -> &'static [u8] {
+    prelude().0
+}
+
 /// What the snapshot refers to by number.
 pub(crate) fn external_references() -> Vec<v8::ExternalReference> {
-    vec![v8::ExternalReference { pointer: std::ptr::from_ref(&PRELUDE).cast_mut().cast() }]
+    vec![v8::ExternalReference { pointer: std::ptr::from_ref(prelude().1).cast_mut().cast() }]
 }
 
 /// Room for the machine code of one isolate, in bytes: V8's smallest. All of it counts as data, used or not.
@@ -99,6 +120,9 @@ thread_local! {
 pub fn initialize() {
     START.call_once(|| {
         v8::V8::set_flags_from_string(&V8_FLAGS.join(" "));
+        if !Guard::RealmEval.stands() {
+            v8::V8::set_flags_from_string("--no-disallow-code-generation-from-strings");
+        }
         v8::V8::initialize_platform(v8::new_default_platform(WORKERS, false).make_shared());
         v8::V8::initialize();
         v8::V8::set_fatal_error_handler(fatal_error);

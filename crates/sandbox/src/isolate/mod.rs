@@ -17,7 +17,7 @@ use std::rc::Rc;
 use mimir_shared_config::Limits;
 use mimir_shared_platform::Guard;
 
-use self::engine::{Room, SNAPSHOT};
+use self::engine::Room;
 use self::memory::{CountingAllocator, HeapGuard};
 use self::natives::Shared;
 use crate::flags::ENTRY_POINTS;
@@ -105,7 +105,7 @@ impl PluginIsolate {
     /// An isolate with the prelude's globals and no plugin. Frames that it makes go to `outgoing`.
     pub(crate) fn new(limits: &Limits, outgoing: Rc<RefCell<Vec<u8>>>) -> Self {
         let params = v8::CreateParams::default()
-            .snapshot_blob(SNAPSHOT.into())
+            .snapshot_blob(engine::snapshot().into())
             .external_references(engine::external_references().into())
             .array_buffer_allocator(CountingAllocator::create(limits.off_heap).make_shared())
             .allow_atomics_wait(false)
