@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mimir_shared_config::{Access, Denial};
-use mimir_shared_platform::{AuditRecord, Links, Place, PlatformError};
+use mimir_shared_config::{Access, Closed, Denial, git_folders, makes_git_folder};
+use mimir_shared_platform::{AuditRecord, Guard, Links, Place, PlatformError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -73,6 +73,11 @@ impl Call {
         self.shared.ports.gate.check(&self.plugin, access)
     }
 
+    /// A refusal that is somebody else's than the gate's.
+    pub(crate) fn denied(&self, denial: Denial) -> ApiError {
+        ApiError::denied(&self.op, denial)
+    }
+
     /// A refusal that needs no gate: nobody may.
     pub(crate) fn outside(&self, access: &Access, path: &str) -> ApiError {
         let path = path.chars().take(500).collect::<String>();
@@ -88,11 +93,15 @@ impl Call {
 
     /// Reads a path and asks the gate about it.
     pub(crate) fn path(&self, text: &str, access: fn(PathBuf) -> Access) -> Result<ProjectPath, ApiError> {
-        let path = ProjectPath::parse(self.shared.directory.root(), &self.shared.root_as_given, text);
-        let path = path.map_err(|problem| match problem {
-            PathProblem::Unusable(error) => error,
-            PathProblem::Outside => self.outside(&access(text.into()), text),
-        })?;
+        let root = self.shared.directory.root();
+        let path = match ProjectPath::parse(root, &self.shared.root_as_given, text) {
+            Ok(path) => path,
+            Err(PathProblem::Unusable(error)) => return Err(error),
+            Err(PathProblem::Outside) if Guard::FsBeneath.stands() => {
+                return Err(self.outside(&access(text.into()), text));
+            }
+            Err(PathProblem::Outside) => ProjectPath { relative: text.into(), absolute: root.join(text) },
+        };
         self.check(&access(path.absolute.clone()))?;
         Ok(path)
     }
@@ -108,13 +117,51 @@ impl Call {
             PlatformError::Outside { path, .. } => self.outside(&access(path.clone()), &path.to_string_lossy()),
             error => error.into(),
         })?;
-        self.check(&access(place.real_path().to_owned()))?;
+        let access = access(place.real_path().to_owned());
+        if Guard::FsOpened.stands() {
+            self.check(&access)?;
+        }
+        if Guard::FsClosed.stands() {
+            self.check_git_folders(&access, place.real_path())?;
+        }
         Ok(place)
     }
 
-    /// The answer of the recording in a replay: nothing if the call may go on.
+    /// Refuses what git obeys in a folder that is a repository without being called `.git`. The gate can't tell, since
+    /// only the files around it do.
+    fn check_git_folders(&self, access: &Access, real_path: &Path) -> Result<(), ApiError> {
+        let directory = &self.shared.directory;
+        let Ok(relative) = real_path.strip_prefix(directory.root()) else { return Ok(()) };
+        for folder in git_folders(relative) {
+            let Ok(head) = directory.place(&folder.join("HEAD"), Links::Keep) else { continue };
+            if head.metadata()?.is_some_and(|found| !found.is_dir()) {
+                return Err(ApiError::denied(&self.op, Denial::closed(access, real_path, Closed::Git)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to make a git repository of a folder: git would obey what the plugin wrote there before.
+    pub(crate) fn check_no_git_folder(&self, place: &dyn Place) -> Result<(), ApiError> {
+        let path = place.real_path();
+        if Guard::FsClosed.stands() && makes_git_folder(path) {
+            let access = Access::FileWrite { path: path.to_owned() };
+            return Err(ApiError::denied(&self.op, Denial::closed(&access, path, Closed::Git)));
+        }
+        Ok(())
+    }
+
+    /// The answer of the recording in a replay, and that to a plugin that only observes and would change the project's
+    /// files: nothing if the call may go on.
     pub(crate) fn recorded(&self, has_effect: bool) -> Option<Result<Value, ApiError>> {
-        let Effects::Recorded(recording) = &self.shared.effects else { return None };
+        let is_observed = has_effect && self.op.starts_with("fs.") && self.shared.is_observed(&self.plugin.id);
+        let not_done = || {
+            is_observed.then(|| {
+                self.note("observed", true);
+                Ok(Value::Null)
+            })
+        };
+        let Effects::Recorded(recording) = &self.shared.effects else { return not_done() };
         let args: Value = match self.args() {
             Ok(args) => args,
             Err(error) => return Some(Err(error)),
@@ -124,6 +171,7 @@ impl Call {
                 self.entry().is_replayed = true;
                 Some(answer)
             }
+            None if is_observed => not_done(),
             None if has_effect => Some(Err(ApiError::new(
                 ErrorCode::NotRecorded,
                 format!("{} is not in the recording, and a replay does not act", self.op),
@@ -152,14 +200,38 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let entry = std::mem::take(self.entry.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let took = self.shared.ports.clock.monotonic().saturating_sub(self.started);
+        let ended = Ended {
+            plugin: Arc::clone(&self.plugin),
+            origin: std::mem::take(&mut self.origin),
+            op: std::mem::take(&mut self.op),
+            entry: std::mem::take(self.entry.get_mut().unwrap_or_else(PoisonError::into_inner)),
+            took,
+        };
+        // The plugin waits for its answer, so the line is put together where nobody does
+        self.shared.ports.audit.record_later(Box::new(|| ended.record()));
+    }
+}
+
+/// What is left of a call for its line in the audit log.
+struct Ended {
+    plugin: Arc<PluginProfile>,
+    origin: Origin,
+    op: String,
+    entry: Entry,
+    took: Duration,
+}
+
+impl Ended {
+    fn record(self) -> AuditRecord {
+        let Self { plugin, origin, op, entry, took } = self;
         let (outcome, reason) = match &entry.outcome {
             None => ("dropped", None),
             Some(Ok(())) => ("ok", None),
             Some(Err(error)) => (error.code.as_str(), Some(&error.message)),
         };
         let mut detail = Map::new();
-        detail.insert("op".to_owned(), json!(self.op.chars().take(80).collect::<String>()));
+        detail.insert("op".to_owned(), json!(op.chars().take(80).collect::<String>()));
         detail.insert("what".to_owned(), json!(entry.accesses));
         detail.insert("allowed".to_owned(), json!(outcome != ErrorCode::CapabilityDenied.as_str()));
         detail.insert("outcome".to_owned(), json!(outcome));
@@ -167,20 +239,19 @@ impl Drop for Call {
             let reason = entry.secrets.iter().fold(reason.clone(), |text, secret| text.replace(secret, REDACTED));
             detail.insert("reason".to_owned(), json!(reason));
         }
-        let took = self.shared.ports.clock.monotonic().saturating_sub(self.started);
         detail.insert("us".to_owned(), json!(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)));
-        detail.insert("hash".to_owned(), json!(self.plugin.identity.hash));
+        detail.insert("hash".to_owned(), json!(plugin.identity.hash));
         if entry.is_replayed {
             detail.insert("replayed".to_owned(), json!(true));
         }
-        if let Some(session) = &self.origin.session_id {
+        if let Some(session) = &origin.session_id {
             detail.insert("session".to_owned(), json!(session));
         }
-        if !self.origin.chain.is_empty() {
-            detail.insert("chain".to_owned(), json!(self.origin.chain));
+        if !origin.chain.is_empty() {
+            detail.insert("chain".to_owned(), json!(origin.chain));
         }
         detail.extend(entry.facts);
-        self.shared.ports.audit.record(AuditRecord::new(self.plugin.id.as_str(), "call", Value::Object(detail)));
+        AuditRecord::new(plugin.id.as_str(), "call", Value::Object(detail))
     }
 }
 

@@ -25,8 +25,10 @@
 
 mod adapters;
 mod builder;
+mod closed;
 mod context;
 mod error;
+mod layers;
 mod plugins;
 mod report;
 mod start;
@@ -54,9 +56,10 @@ pub use plugins::Plugins;
 pub use report::{Report, ReportKind};
 pub use trace::{Change, Traced};
 
-/// Turns this process into the sandbox process or the bundler if it was started as one, and does not come back then. Must
-/// be the first thing that `main` does: no thread may exist yet.
+/// Turns this process into the sandbox process, the bundler or the trampoline of programs if it was started as one, and does
+/// not come back then. Must be the first thing that `main` does: no thread may exist yet.
 pub fn main_if_requested() {
+    mimir_shared_platform::exec_main_if_requested();
     mimir_sandbox::sandbox_main_if_requested();
     mimir_loader::bundler_main_if_requested();
 }

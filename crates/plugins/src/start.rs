@@ -1,6 +1,7 @@
 //! From the configuration to subscribed plugins: which of them may run, with what, and in which order.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,11 @@ use mimir_registry::{
     StateStore, Subscription, subscriber_fn,
 };
 use mimir_sandbox::{CapabilityControl, PluginImage, PluginSandbox, SandboxOptions};
-use mimir_shared_config::{Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, effective};
-use mimir_shared_platform::{AuditFolder, AuditLog, Clock, FileAuditLog, SystemClock};
+use mimir_shared_config::{
+    Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, PluginMode, effective,
+};
+use mimir_shared_platform::{AuditFolder, AuditLog, AuditRecord, Clock, FileAuditLog, Guard, SystemClock};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::adapters::code_cache::CompiledCode;
@@ -21,9 +25,11 @@ use crate::adapters::reporter::BusReporter;
 use crate::adapters::state_store::{LoaderStates, Shared};
 use crate::adapters::subscriber::SandboxedPlugin;
 use crate::builder::Prepared;
+use crate::closed::close_places;
 use crate::context::context_of;
+use crate::layers::{check_required, required_of_the_kernel};
 use crate::plugins::System;
-use crate::report::{Report, Reports};
+use crate::report::{Report, ReportKind, Reports};
 use crate::{Plugins, PluginsError};
 
 /// How much longer the bus waits for a plugin than the plugin's own limits let it take: who enforces those must have
@@ -58,13 +64,13 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     for notice in &prepared.config.notices {
         reports.push(Report::configuration(notice));
     }
+    if !prepared.settings.without_plugins {
+        check_required(&prepared.config, &prepared.placement()).await?;
+    }
     let enabled = if prepared.settings.without_plugins { Vec::new() } else { load(&prepared, &reports).await? };
 
     let home = &prepared.surroundings.places.home;
-    let audit = (!prepared.settings.leaves_no_traces).then(|| {
-        let log = FileAuditLog::new(AuditFolder::in_home(home), Arc::new(SystemClock));
-        Arc::new(log) as Arc<dyn AuditLog>
-    });
+    let audit = (!prepared.settings.leaves_no_traces).then(|| audit_log(home));
     let states = Arc::new(LoaderStates::new(prepared.loader.state().clone()));
     let state_store: Arc<dyn StateStore> = match prepared.settings.leaves_no_traces {
         true => Arc::new(InMemoryStates::default()),
@@ -76,8 +82,14 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     let policy = Arc::new(EventPolicy::default());
     let bus = EventBus::new(policy.clone(), Arc::clone(&registry), reporter);
     let control = Arc::new(CapabilityControl::new(prepared.surroundings.places.project.clone()));
+    let folders = enabled.iter().map(|enabled| enabled.found.dir.as_path());
+    close_places(&control, &prepared.surroundings, folders, prepared.files.as_ref());
     let calls = Arc::new(ContextCalls::new(&prepared, &control, &bus, &registry, &reports, audit.clone())?);
-    let options = SandboxOptions { placement: prepared.placement(), ..SandboxOptions::default() };
+    let options = SandboxOptions {
+        placement: prepared.placement(),
+        required: required_of_the_kernel(&prepared.config),
+        ..SandboxOptions::default()
+    };
     let code_caches = Arc::new(CompiledCode(prepared.loader.cache().clone()));
     let sandbox = PluginSandbox::new(options, calls.clone(), Some(code_caches));
 
@@ -104,6 +116,12 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     if !starting.untrusted.is_empty() {
         starting.reports.push(Report::untrusted(&prepared.surroundings.places.project, &starting.untrusted));
     }
+    if let Some(audit) = &audit {
+        for report in starting.reports.all().into_iter().filter(|report| report.kind == ReportKind::NotLoaded) {
+            let plugin = report.plugin.map(|plugin| plugin.to_string());
+            audit.record(AuditRecord { plugin, kind: "refused".to_owned(), detail: json!({ "reason": report.message }) });
+        }
+    }
     let Starting { reports, bus, registry, control, sandbox, calls, running, order, .. } = starting;
     let Prepared { loader, config, .. } = prepared;
     Ok(Plugins(Arc::new(System {
@@ -119,6 +137,11 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         reports,
         audit,
     })))
+}
+
+/// The audit log in Mimir's folder.
+pub(crate) fn audit_log(home: &Path) -> Arc<dyn AuditLog> {
+    Arc::new(FileAuditLog::new(AuditFolder::in_home(home), Arc::new(SystemClock)))
 }
 
 /// Finds the plugins and loads those that are enabled, in the order of the configuration, then by name.
@@ -181,6 +204,9 @@ impl Starting<'_> {
         self.policy.set_approval(id.clone(), effective.permissions.approve);
         self.control.set(id.clone(), effective);
         self.calls.admit(id.clone(), plugin.identity.clone());
+        if self.mode(found) == PluginMode::Observe {
+            self.calls.observe(id.clone());
+        }
         let mut subscription = self.subscription(found, &plugin.manifest);
         subscription.deadline = limits.event + limits.init + GRACE;
         let running = Arc::new(SandboxedPlugin::new(self.sandbox.plugin(image), plugin, self.reports.clone()));
@@ -235,6 +261,7 @@ impl Starting<'_> {
         events.dedup();
         let mut subscription = Subscription::plugin(found.id.clone(), events);
         subscription.failure = FailureKey::from(self.prepared.config.failure_of(manifest));
+        subscription.observes = self.mode(found) == PluginMode::Observe;
         subscription.rank = Rank {
             required: matches!(found.decision, Decision::Required(_)),
             listed: found.position,
@@ -242,6 +269,11 @@ impl Starting<'_> {
             after: manifest.after.clone(),
         };
         subscription
+    }
+
+    fn mode(&self, found: &Found) -> PluginMode {
+        let is_repositorys = found.needs_trust || !Guard::TrustMode.stands();
+        self.prepared.config.mode_of(&found.id, &found.decision, is_repositorys)
     }
 
     fn image(&self, plugin: &LoadedPlugin, effective: &Capabilities, limits: Limits) -> PluginImage {

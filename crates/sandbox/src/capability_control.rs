@@ -1,7 +1,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use mimir_shared_config::{Access, Capabilities, Denial, PluginId};
+use mimir_shared_config::{
+    Access, Capabilities, Closed, ClosedPlaces, Denial, ExecRule, FileAccess, FileRule, Filesystem, PluginId,
+};
+use mimir_shared_platform::Guard;
 use parking_lot::RwLock;
 
 /// Decides about every host call, in the agent's process: before it is made, and once more on what it really reached.
@@ -10,13 +13,21 @@ use parking_lot::RwLock;
 /// A plugin that it does not know may do nothing.
 pub struct CapabilityControl {
     root: PathBuf,
-    effective: RwLock<HashMap<PluginId, Capabilities>>,
+    closed: RwLock<ClosedPlaces>,
+    effective: RwLock<HashMap<PluginId, Effective>>,
+}
+
+/// What one plugin may do, with the part on files compiled: it is asked twice for each call on a file.
+struct Effective {
+    capabilities: Capabilities,
+    files: FileAccess,
 }
 
 impl CapabilityControl {
     /// A control for the project at `root` (an absolute path).
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), effective: RwLock::default() }
+        let root = root.into();
+        Self { closed: RwLock::new(ClosedPlaces::new(&root)), root, effective: RwLock::default() }
     }
 
     /// The project's root.
@@ -24,9 +35,15 @@ impl CapabilityControl {
         &self.root
     }
 
+    /// Closes `path` (absolute) to all plugins, whatever they are granted, beside what is closed by its name.
+    pub fn close(&self, path: &Path, closed: Closed) {
+        self.closed.write().close(path, closed);
+    }
+
     /// Sets what `plugin` may do from now on.
     pub fn set(&self, plugin: PluginId, effective: Capabilities) {
-        self.effective.write().insert(plugin, effective);
+        let files = FileAccess::new(&effective.filesystem);
+        self.effective.write().insert(plugin, Effective { capabilities: effective, files });
     }
 
     /// Takes everything from `plugin`.
@@ -36,10 +53,30 @@ impl CapabilityControl {
 
     /// Whether `plugin` may do `access`.
     pub fn check(&self, plugin: &PluginId, access: &Access) -> Result<(), Denial> {
-        match self.effective.read().get(plugin) {
-            Some(capabilities) => capabilities.permits(access, &self.root),
-            None => Capabilities::default().permits(access, &self.root),
+        let all = self.effective.read();
+        let Some(Effective { capabilities, files }) = all.get(plugin) else {
+            let files = FileAccess::new(&Filesystem::default());
+            return self
+                .check_file(&files, access)
+                .unwrap_or_else(|| Capabilities::default().permits(access, &self.root));
+        };
+        if let Access::Exec { argv } = access {
+            return capabilities.permits_exec(access, argv, |rule| match rule {
+                ExecRule::Allowlist => Guard::ExecAllowlist.stands(),
+                ExecRule::Program => Guard::ExecProgram.stands(),
+                ExecRule::Arguments => Guard::ExecArguments.stands(),
+            });
         }
+        self.check_file(files, access).unwrap_or_else(|| capabilities.permits(access, &self.root))
+    }
+
+    fn check_file(&self, files: &FileAccess, access: &Access) -> Option<Result<(), Denial>> {
+        files.permits(access, &self.closed.read(), |rule| match rule {
+            FileRule::Beneath => Guard::FsBeneath.stands(),
+            FileRule::Closed => Guard::FsClosed.stands(),
+            FileRule::Granted => Guard::FsGranted.stands(),
+            FileRule::Restricted => Guard::FsRestricted.stands(),
+        })
     }
 }
 
@@ -62,5 +99,19 @@ mod tests {
         assert!(control.check(&PluginId::new("other").unwrap(), &read).is_err());
         control.revoke(&plugin);
         assert!(control.check(&plugin, &read).is_err());
+    }
+
+    #[test]
+    fn a_closed_place_is_closed_whatever_is_granted() {
+        let control = CapabilityControl::new("/project");
+        let plugin = PluginId::new("reader").unwrap();
+        let mut capabilities = Capabilities::default();
+        capabilities.filesystem.read = true;
+        control.set(plugin.clone(), capabilities);
+        let read = Access::FileRead { path: "/project/state/grants.json".into() };
+        assert!(control.check(&plugin, &read).is_ok());
+        control.close(Path::new("/project/state"), Closed::Mimir);
+        let denial = control.check(&plugin, &read).unwrap_err();
+        assert!(denial.reason.contains("belongs to Mimir itself"), "{denial}");
     }
 }

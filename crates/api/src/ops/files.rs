@@ -4,7 +4,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mimir_shared_config::Access;
-use mimir_shared_platform::{FileKind, Links};
+use mimir_shared_platform::{FileKind, Guard, Links};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -138,7 +138,7 @@ async fn write(call: &Arc<Call>, is_append: bool) -> Result<Value, ApiError> {
         Encoding::Base64 => STANDARD.decode(data).map_err(|_| ApiError::invalid("the data is not valid base64"))?,
     };
     let (bytes, limit) = (contents.len() as u64, call.shared.limits.write);
-    if bytes > limit {
+    if bytes > limit && Guard::FsSize.stands() {
         return Err(ApiError::limit(format!("{bytes} bytes are too many for one write, {limit} are allowed")));
     }
     if let Some(answer) = call.recorded(true) {
@@ -147,6 +147,7 @@ async fn write(call: &Arc<Call>, is_append: bool) -> Result<Value, ApiError> {
     let call = Arc::clone(call);
     blocking(move || {
         let place = call.place(&path.relative, Links::Follow, writing)?;
+        call.check_no_git_folder(place.as_ref())?;
         call.note("bytes", bytes);
         if is_append {
             place.append(&contents, limit)?;

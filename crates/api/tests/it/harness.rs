@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use mimir_api::{
     ApiError, ApiLimits, ContextPorts, ContextSettings, Effects, EventSink, FileChange, FileEvent, Gate, HostRequest,
-    LogLine, LogSink, Origin, PluginContext, PluginProfile, SessionInfo, SessionView,
+    LogLine, LogSink, Models, Origin, PluginContext, PluginProfile, SecretStore, SecretValue, SessionInfo, SessionView,
 };
-use mimir_shared_config::{Access, Capabilities, Denial, PluginId, PluginIdentity, PluginSource};
+use mimir_shared_config::{
+    Access, Capabilities, ClosedPlaces, Denial, FileAccess, Llm, PluginId, PluginIdentity, PluginSource,
+};
 use mimir_shared_platform::testing::{ManualClock, MemoryAuditLog, MemoryNotifier};
-use mimir_shared_platform::{HostProcesses, OsFileSystem, ReqwestClient};
+use mimir_shared_platform::{
+    AuditLog, AuditRecord, DockerEngine, HostProcesses, OsFileSystem, PlatformError, ReqwestClient,
+};
 use mimir_shared_providers::{Message, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -30,6 +34,9 @@ pub(crate) struct Options {
     pub(crate) capabilities: Value,
     pub(crate) limits: ApiLimits,
     pub(crate) effects: Effects,
+    /// Whether the audit log keeps its records: those of many calls need much memory.
+    pub(crate) remembers: bool,
+    pub(crate) models: Option<Models>,
 }
 
 impl Default for Options {
@@ -39,16 +46,37 @@ impl Default for Options {
             "exec": {"enabled": true, "allowlist": ["*"]},
             "network": {"enabled": true, "allowlist": ["127.0.0.1", "http://127.0.0.1:*", "http://localhost:*"]},
         });
-        Self { capabilities, limits: ApiLimits::default(), effects: Effects::Live }
+        Self { capabilities, limits: ApiLimits::default(), effects: Effects::Live, remembers: true, models: None }
     }
 }
 
 /// Decides by capabilities, as the real one does.
-struct CapabilityGate(Capabilities, Arc<Mutex<PathBuf>>);
+struct CapabilityGate {
+    capabilities: Capabilities,
+    files: FileAccess,
+    closed: ClosedPlaces,
+}
 
 impl Gate for CapabilityGate {
     fn check(&self, plugin: &PluginProfile, access: &Access) -> Result<(), Denial> {
-        self.0.permits(access, &self.1.lock().unwrap()).map_err(|denial| denial.for_plugin(&plugin.id))
+        let verdict = self.files.permits(access, &self.closed, |_| true);
+        let verdict = verdict.unwrap_or_else(|| self.capabilities.permits(access, self.closed.root()));
+        verdict.map_err(|denial| denial.for_plugin(&plugin.id))
+    }
+
+    fn llm(&self, _: &PluginProfile) -> Llm {
+        self.capabilities.llm.clone()
+    }
+}
+
+/// Forgets everything.
+struct NoAudit;
+
+impl AuditLog for NoAudit {
+    fn record(&self, _: AuditRecord) {}
+
+    fn flush(&self) -> Result<(), PlatformError> {
+        Ok(())
     }
 }
 
@@ -69,6 +97,18 @@ impl LogSink for Logs {
         self.0.lock().unwrap().push(line);
     }
 }
+
+/// Knows the secret `TOKEN` alone.
+struct OneSecret;
+
+impl SecretStore for OneSecret {
+    fn value(&self, name: &str) -> Result<Option<SecretValue>, ApiError> {
+        Ok(matches!(name, "TOKEN").then(|| SecretValue::new(SECRET)))
+    }
+}
+
+/// The value of the secret `TOKEN`.
+pub(crate) const SECRET: &str = "t0p/secret+value";
 
 /// Knows the session `s1` alone.
 struct OneSession;
@@ -103,15 +143,20 @@ pub(crate) fn world_with(options: Options) -> World {
 
     let (audit, notifier) = (Arc::new(MemoryAuditLog::default()), Arc::new(MemoryNotifier::default()));
     let (events, logs) = (Arc::new(Events::default()), Arc::new(Logs::default()));
-    let capabilities = serde_json::from_value(options.capabilities).unwrap();
+    let capabilities: Capabilities = serde_json::from_value(options.capabilities).unwrap();
+    let files = FileAccess::new(&capabilities.filesystem);
+    let docker_socket = base.join("docker.sock");
     let ports = ContextPorts {
-        gate: Arc::new(CapabilityGate(capabilities, Arc::new(Mutex::new(root.clone())))),
+        gate: Arc::new(CapabilityGate { capabilities, files, closed: ClosedPlaces::new(&root) }),
         files: Arc::new(OsFileSystem),
         processes: Arc::new(HostProcesses::from_env()),
         http: Arc::new(ReqwestClient::new()),
+        docker: Arc::new(DockerEngine::new(Some(&format!("unix://{}", docker_socket.display())))),
+        models: options.models,
+        secrets: Arc::new(OneSecret),
         clock: Arc::new(ManualClock::at(1_700_000_000_000)),
         notifier: Arc::clone(&notifier) as _,
-        audit: Arc::clone(&audit) as _,
+        audit: if options.remembers { Arc::clone(&audit) as _ } else { Arc::new(NoAudit) },
         sessions: Arc::new(OneSession),
         events: Arc::clone(&events) as _,
         logs: Arc::clone(&logs) as _,
@@ -176,6 +221,11 @@ impl World {
                 }
             })
             .collect()
+    }
+
+    /// Where this world's Docker engine would listen.
+    pub(crate) fn docker_socket(&self) -> PathBuf {
+        self.root.parent().unwrap().join("docker.sock")
     }
 
     pub(crate) fn outside(&self) -> PathBuf {

@@ -4,10 +4,14 @@
 #![allow(clippy::disallowed_methods, reason = "the tests prepare and look at what the calls touch")]
 
 mod audit;
+mod docker;
 mod exec;
 mod fetch;
 mod files;
 mod harness;
+mod llm;
+mod paths;
+mod races;
 mod replay;
 mod session;
 mod storage;

@@ -74,7 +74,7 @@ fn reads_what_stands_beneath_the_root() {
     check_read(&tree, "missing/file", Err("Some(NotFound)"));
     check_read(&tree, "src", Err("a folder"));
     check_read(&tree, "", Err("a folder"));
-    check_read(&tree, "dangling", Err("a link"));
+    check_read(&tree, "dangling", Err("Some(NotFound)"));
     check_read(&tree, "src/a.ts/b", Err("Some(NotADirectory)"));
 }
 
@@ -101,7 +101,9 @@ fn writes_beneath_the_root_alone() {
     for path in ["link-out", "folder-out/x", "../x", "folder-out/secret"] {
         assert!(matches!(write(path), Err(PlatformError::Outside { .. })), "{path}");
     }
-    assert!(matches!(write("dangling"), Err(PlatformError::WrongKind { .. })));
+    write("dangling").unwrap();
+    assert!(tree.root.join("dangling").is_symlink());
+    assert_eq!(fs::read_to_string(tree.root.join("nowhere")).unwrap(), "new");
     assert!(matches!(write("src"), Err(PlatformError::WrongKind { .. })));
     assert!(matches!(write(""), Err(PlatformError::WrongKind { .. })));
     assert_eq!(fs::read_to_string(tree.outside.join("secret")).unwrap(), "secret");
@@ -132,12 +134,65 @@ fn appends_up_to_the_limit() {
 }
 
 #[test]
-fn a_file_that_claims_to_be_empty_is_limited_all_the_same() {
+fn a_link_that_leads_nowhere_stands_for_where_it_leads() {
+    let tree = tree();
+    symlink("src/../dangling", tree.root.join("second")).unwrap();
+    symlink("../nowhere", tree.root.join("src/third")).unwrap();
+    symlink("../outside/nowhere", tree.root.join("nowhere-out")).unwrap();
+    for link in ["dangling", "second", "src/third", "folder-link/third"] {
+        let place = tree.dir.place(Path::new(link), Links::Follow).unwrap();
+        assert_eq!(place.real_path(), tree.root.join("nowhere"), "{link}");
+        assert_eq!(place.metadata().unwrap(), None);
+    }
+    let out = tree.dir.place(Path::new("nowhere-out"), Links::Follow);
+    assert!(matches!(out, Err(PlatformError::Outside { .. })));
+}
+
+#[test]
+fn the_kernels_files_stay_closed() {
     let proc = OsFileSystem.open_directory(Path::new("/proc/self")).unwrap();
     let place = proc.place(Path::new("status"), Links::Follow).unwrap();
-    assert_eq!(place.metadata().unwrap().unwrap().len, 0);
-    assert!(matches!(place.read(10), Err(PlatformError::TooLarge { .. })));
-    assert!(!place.read(100_000).unwrap().is_empty());
+    assert!(matches!(place.read(100_000), Err(PlatformError::WrongKind { .. })));
+    assert!(matches!(place.append(b"x", 10), Err(PlatformError::WrongKind { .. })));
+}
+
+#[test]
+fn what_has_other_names_is_replaced_and_not_changed() {
+    let tree = tree();
+    fs::hard_link(tree.outside.join("secret"), tree.root.join("shared")).unwrap();
+    let place = tree.dir.place(Path::new("shared"), Links::Follow).unwrap();
+    assert!(matches!(place.append(b"x", 100), Err(PlatformError::WrongKind { .. })));
+    place.write(b"new").unwrap();
+    place.append(b"!", 100).unwrap();
+    assert_eq!(fs::read_to_string(tree.root.join("shared")).unwrap(), "new!");
+    assert_eq!(fs::read_to_string(tree.outside.join("secret")).unwrap(), "secret");
+}
+
+#[test]
+fn a_folder_that_was_moved_is_not_taken_for_what_it_was() {
+    let tree = tree();
+    let place = |path: &str| tree.dir.place(Path::new(path), Links::Keep).unwrap();
+    let [file, new, folder] = ["src/a.ts", "src/new", "src/deep"].map(place);
+    fs::rename(tree.root.join("src"), tree.root.join("moved")).unwrap();
+    assert!(file.read(10).is_err() && file.write(b"x").is_err() && file.append(b"x", 10).is_err());
+    assert!(file.remove().is_err() && new.write(b"x").is_err() && new.create_dir().is_err());
+    assert!(folder.read_dir(10).is_err() && folder.child("x").is_err() && folder.remove().is_err());
+    let left: Vec<_> = fs::read_dir(tree.root.join("moved")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert_eq!(fs::read_to_string(tree.root.join("moved/a.ts")).unwrap(), "a");
+}
+
+#[test]
+fn a_file_stays_as_private_as_it_was() {
+    let tree = tree();
+    let private = tree.root.join("private");
+    for mode in [0o600, 0o640, 0o4755] {
+        fs::write(&private, "old").unwrap();
+        fs::set_permissions(&private, fs::Permissions::from_mode(mode)).unwrap();
+        tree.dir.place(Path::new("private"), Links::Follow).unwrap().write(b"new").unwrap();
+        // What runs as its owner does so no more once somebody else has written it
+        assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o7777, mode & 0o777);
+    }
 }
 
 #[test]
