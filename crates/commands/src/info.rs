@@ -1,7 +1,7 @@
 use anstyle::Style;
-use mimir_shared_config::Risk;
+use mimir_shared_config::{PluginMode, Risk};
 
-use crate::list::{mark, source_name, state_name};
+use crate::list::{mark_of, observes, source_name, state_name};
 use crate::table::wrap;
 use crate::wording::asks;
 use crate::{
@@ -39,8 +39,9 @@ fn print(screen: &mut Screen<'_>, info: &PluginInfo, was_started: bool) -> std::
         }
     }
     screen.line("")?;
-    let (mark, style) = mark(summary.state);
-    let state = format!("{style}{mark} {}{style:#}", state_name(summary.state));
+    let (mark, style) = mark_of(summary);
+    let name = if observes(summary) { "observes" } else { state_name(summary.state) };
+    let state = format!("{style}{mark} {name}{style:#}");
     screen.line(format!("{dim}{:HEADING$}{dim:#}{state}, {}", "state", printable(&summary.why)))?;
     if let Some(hint) = &summary.hint {
         screen.line(format!("{:HEADING$}{typed}{}{typed:#}", "", printable(hint)))?;
@@ -56,6 +57,9 @@ fn print(screen: &mut Screen<'_>, info: &PluginInfo, was_started: bool) -> std::
     }
     let events = if summary.events.is_empty() { "none".to_owned() } else { summary.events.join(", ") };
     row(screen, "events", &events)?;
+    if summary.mode == PluginMode::Observe {
+        row(screen, "mode", "observe: its answers are recorded, and nothing comes of them")?;
+    }
     let failure = if info.failure == "closed" { "closed: the call is blocked" } else { "open: the call goes on" };
     row(screen, "on failure", failure)?;
     match &info.registered {
@@ -70,10 +74,16 @@ fn print(screen: &mut Screen<'_>, info: &PluginInfo, was_started: bool) -> std::
         GrantState::NotNeeded => "asks for nothing",
         GrantState::Granted => "asks to, and is granted",
         GrantState::ThisRun => "asks to, and is granted for this run",
+        GrantState::Partly => "asks to, and is granted a part of it",
         GrantState::Missing => "asks to (not granted)",
     };
     screen.line(format!("{strong}It {granted}{strong:#}"))?;
     print_asks(screen, &asks(&summary.needs))?;
+    if summary.granted == GrantState::Partly {
+        screen.line("")?;
+        screen.line(format!("{strong}It may{strong:#}"))?;
+        print_asks(screen, &asks(&info.effective))?;
+    }
     if !info.limits.is_empty() {
         screen.line("")?;
         let widest = info.limits.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

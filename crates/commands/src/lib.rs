@@ -8,11 +8,15 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod audit;
+mod danger;
+mod doctor;
 mod error;
 mod grant;
 mod info;
 mod list;
 mod model;
+mod part;
 mod ports;
 mod problem;
 mod run;
@@ -28,15 +32,17 @@ mod wording;
 mod tests;
 
 pub use args::PluginCommand;
+pub use audit::{AuditEntry, AuditPlace, AuditQuery, AuditVerdict, Since};
 pub use error::{CommandError, Exit, StoreError};
 pub use model::{
-    GrantState, GrantView, PluginInfo, PluginState, PluginSummary, Registered, RegisteredCommand, RegisteredTool,
-    Source, Switched, TrustView, Validation,
+    Check, GrantState, GrantView, Health, PluginInfo, PluginState, PluginSummary, Registered, RegisteredCommand,
+    RegisteredTool, RepositoryPlugin, RepositoryView, Source, Switched, TrustView, Validation,
 };
-pub use ports::{Person, PluginStore};
+pub use part::Part;
+pub use ports::{AuditTrail, Person, PluginStore};
 pub use problem::{Problem, Severity};
 pub use run::{Screen, run};
 pub use table::{Align, Cell, Column, Fit, Table, wrap};
-pub use text::{display_width, json_text, printable, printable_block, with_causes};
+pub use text::{display_width, exact, json_text, printable, printable_block, with_causes};
 pub use theme::Theme;
 pub use wording::{Ask, asks, short};

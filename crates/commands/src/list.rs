@@ -1,4 +1,5 @@
 use anstyle::Style;
+use mimir_shared_config::PluginMode;
 
 use crate::table::wrap;
 use crate::wording::{plural, short};
@@ -28,7 +29,7 @@ pub(crate) async fn run(store: &dyn PluginStore, screen: &mut Screen<'_>, json: 
         Column { title: "ASKS FOR", align: left, fit: Fit::Wrap(16) },
     ]);
     for plugin in &plugins {
-        let (mark, style) = mark(plugin.state);
+        let (mark, style) = mark_of(plugin);
         let style_of_rest = if plugin.state == PluginState::Disabled { Theme::DIM } else { Theme::PLAIN };
         let granted = match plugin.granted {
             GrantState::Missing => Theme::DIM,
@@ -38,7 +39,7 @@ pub(crate) async fn run(store: &dyn PluginStore, screen: &mut Screen<'_>, json: 
             Cell::styled(mark, style),
             Cell::styled(&plugin.id, if plugin.state == PluginState::Disabled { Theme::DIM } else { Theme::STRONG }),
             Cell::styled(plugin.version.as_deref().unwrap_or("–"), style_of_rest),
-            Cell::styled(state_name(plugin.state), style),
+            Cell::styled(if observes(plugin) { "observes" } else { state_name(plugin.state) }, style),
             Cell::styled(source_name(plugin.source), style_of_rest),
             Cell::styled(plugin.events.len().to_string(), style_of_rest),
             Cell::styled(short(&plugin.needs), granted),
@@ -91,7 +92,16 @@ fn shadows(screen: &mut Screen<'_>, plugin: &PluginSummary) -> std::io::Result<(
     Ok(())
 }
 
-pub(crate) fn mark(state: PluginState) -> (&'static str, Style) {
+/// Whether it runs, and nothing comes of what it says.
+pub(crate) fn observes(plugin: &PluginSummary) -> bool {
+    plugin.state == PluginState::Ready && plugin.mode == PluginMode::Observe
+}
+
+pub(crate) fn mark_of(plugin: &PluginSummary) -> (&'static str, Style) {
+    if observes(plugin) { ("◌", Theme::TYPE) } else { mark(plugin.state) }
+}
+
+fn mark(state: PluginState) -> (&'static str, Style) {
     match state {
         PluginState::Ready => ("●", Theme::GOOD),
         PluginState::NotGranted | PluginState::NotTrusted => ("◐", Theme::WARN),

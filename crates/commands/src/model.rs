@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mimir_shared_config::Capabilities;
+use mimir_shared_config::{Capabilities, PluginMode};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,6 +38,8 @@ pub struct PluginSummary {
     /// The folders of plugins of the same name which this one hides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shadows: Vec<PathBuf>,
+    /// What its answers do.
+    pub mode: PluginMode,
 }
 
 /// Where a plugin was found.
@@ -86,6 +88,8 @@ pub enum GrantState {
     NotNeeded,
     /// Everything that it asks for is granted.
     Granted,
+    /// A part of what it asks for is granted; it runs with that.
+    Partly,
     /// It asks for more than is granted, or is not what was granted.
     Missing,
     /// Granted for this run alone.
@@ -199,6 +203,66 @@ pub struct TrustView {
     pub changed: bool,
 }
 
+/// What the project's repository brings, for whoever is to trust it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryView {
+    /// The project's root.
+    pub project: PathBuf,
+    /// Its plugins.
+    pub plugins: Vec<RepositoryPlugin>,
+    /// What its configuration says that counts once it is trusted, a sentence each: "run `make` before a session is
+    /// compacted, in a shell, with your rights".
+    pub configuration: Vec<String>,
+}
+
+/// A plugin that a repository brings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryPlugin {
+    /// Its name.
+    pub id: String,
+    /// What it asks for. What asks for nothing runs as soon as the repository is trusted.
+    pub needs: Capabilities,
+    /// The user's own plugin of the same name that it would take the place of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hides: Option<PathBuf>,
+}
+
+/// One thing that `mimir plugin doctor` looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// What it belongs to: "the sandbox process", "programs that plugins start".
+    pub area: String,
+    /// What was looked at: "seccomp".
+    pub name: String,
+    /// What was found.
+    pub health: Health,
+    /// What it does there, or what is wrong, in words.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Who requires it, if anybody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required_by: Option<String>,
+}
+
+/// What was found where `mimir plugin doctor` looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// It holds.
+    Good,
+    /// A part of it holds.
+    Partial,
+    /// This system does not have it.
+    Missing,
+    /// Something is wrong with it.
+    Bad,
+}
+
 /// What a plugin asks for, beside what it was granted before.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -221,6 +285,12 @@ pub struct GrantView {
     /// What was granted to this plugin before, maybe to another version of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Capabilities>,
+    /// The raised limits that were not granted before, in the same words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub new_limits: Vec<String>,
+    /// What is granted to exactly this content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Capabilities>,
     /// Whether all of it is granted to exactly this content.
     pub granted: bool,
     /// What the company's policy takes away from it, in words.

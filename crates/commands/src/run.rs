@@ -2,8 +2,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::audit::{self, Shown};
 use crate::text::json_text;
-use crate::{CommandError, Exit, Person, PluginCommand, PluginStore, grant, info, list, switch, trust, validate};
+use crate::{
+    AuditQuery, CommandError, Exit, Person, PluginCommand, PluginStore, doctor, grant, info, list, switch, trust,
+    validate,
+};
 
 /// Where a command prints.
 pub struct Screen<'a> {
@@ -36,8 +40,21 @@ pub async fn run(
         PluginCommand::Enable { name, global, json } => switch::run(store, screen, &name, true, global, json).await,
         PluginCommand::Disable { name, global, json } => switch::run(store, screen, &name, false, global, json).await,
         PluginCommand::Validate { path, json } => validate::run(store, screen, path.as_deref(), json).await,
-        PluginCommand::Trust { revoke, json } => trust::run(store, screen, revoke, json).await,
-        PluginCommand::Grant { name, revoke: true, json, .. } => grant::revoke(store, screen, &name, json).await,
-        PluginCommand::Grant { name, yes, json, .. } => grant::run(store, person, screen, &name, yes, json).await,
+        PluginCommand::Trust { revoke: true, json, .. } | PluginCommand::Untrust { json } => {
+            trust::untrust(store, screen, json).await
+        }
+        PluginCommand::Trust { yes, json, .. } => trust::run(store, person, screen, yes, json).await,
+        PluginCommand::Grant { name, revoke: true, json, .. } | PluginCommand::Revoke { name, json } => {
+            grant::revoke(store, screen, &name, json).await
+        }
+        PluginCommand::Grant { name, only, yes, json, .. } => {
+            grant::run(store, person, screen, &name, &only, yes, json).await
+        }
+        PluginCommand::Doctor { json } => doctor::run(store, screen, json).await,
+        PluginCommand::Audit { verify: true, json, .. } => audit::verify(store, screen, json).await,
+        PluginCommand::Audit { plugin, since, denied, follow, json, .. } => {
+            let query = AuditQuery { plugin, since, follow };
+            audit::run(store, screen, &Shown { query, denied, json }).await
+        }
     }
 }

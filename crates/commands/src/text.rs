@@ -19,6 +19,29 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// How much of one name, pattern or path is shown where it must not push other things off the screen, in characters.
+const LONGEST: usize = 200;
+
+/// Text that decides what a plugin may do, for whoever grants it: all that is not ASCII is written as `\u{43e}`, since a
+/// letter may look like another, and an invisible one like none. What is longer than any honest name is cut, and says so.
+pub fn exact(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    for c in chars.by_ref() {
+        match c {
+            ' '..='~' => out.push(c),
+            c => out.extend(c.escape_unicode()),
+        }
+        if out.len() >= LONGEST {
+            break;
+        }
+    }
+    match chars.count() {
+        0 => out,
+        more => format!("{out}… ({more} more characters)"),
+    }
+}
+
 /// Like [`printable`], but line ends stay, a tab is four spaces, and a carriage return before a line end goes.
 pub fn printable_block(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -71,14 +94,20 @@ fn visible(c: char) -> char {
         '\u{7f}' => '␡',
         '\u{80}'..='\u{9f}'
         | '\u{ad}'
+        | '\u{34f}'
         | '\u{61c}'
-        | '\u{180e}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
         | '\u{feff}'
+        | '\u{ffa0}'
         | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
+        | '\u{e0000}'..='\u{e0fff}' => '\u{fffd}',
         c => c,
     }
 }
@@ -131,6 +160,23 @@ mod tests {
         for (input, expected) in cases {
             assert_eq!(printable(input), expected, "{input:?}");
         }
+    }
+
+    #[test]
+    fn what_decides_is_shown_as_it_is() {
+        let cases = [
+            ("git push *", "git push *"),
+            // Cyrillic, a full-width letter, an invisible one, a line end
+            ("g\u{456}t *", "g\\u{456}t *"),
+            ("\u{ff47}it", "\\u{ff47}it"),
+            ("git\u{200d} *", "git\\u{200d} *"),
+            ("ls\nrm *", "ls\\u{a}rm *"),
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+        ];
+        for (input, expected) in cases {
+            assert_eq!(exact(input), expected, "{input:?}");
+        }
+        assert_eq!(exact(&"x".repeat(250)), format!("{}… (50 more characters)", "x".repeat(200)));
     }
 
     #[test]

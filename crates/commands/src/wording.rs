@@ -2,6 +2,9 @@
 
 use mimir_shared_config::{Capabilities, Risk};
 
+use crate::danger::{is_near, runs_anything};
+use crate::exact;
+
 /// One thing that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
@@ -19,18 +22,24 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
     // One thing is said in the sentence, several stand beneath it
     let mut ask = |risk, what: &str, items: &[String]| {
         asks.push(match items {
-            [one] => Ask { what: format!("{what} `{one}`"), items: Vec::new(), risk },
-            several => Ask { what: what.to_owned(), items: several.to_vec(), risk },
+            [one] => Ask { what: format!("{what} `{}`", exact(one)), items: Vec::new(), risk },
+            several => Ask { what: what.to_owned(), items: several.iter().map(|item| exact(item)).collect(), risk },
         });
     };
     let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = capabilities;
 
     if exec.enabled {
         let anything = exec.allowlist.iter().any(|pattern| pattern.chars().all(|c| c == '*' || c == ' '));
+        let (doors, others): (Vec<_>, Vec<_>) = exec.allowlist.iter().cloned().partition(|line| runs_anything(line));
         if anything {
             ask(Risk::Critical, "run any program, with your rights", &[]);
-        } else if !exec.allowlist.is_empty() {
-            ask(Risk::High, "run programs, with your rights:", &exec.allowlist);
+        } else {
+            if !doors.is_empty() {
+                ask(Risk::Critical, "run any program, with your rights, by", &doors);
+            }
+            if !others.is_empty() {
+                ask(Risk::High, "run programs, with your rights:", &others);
+            }
         }
     }
     if docker.enabled && !docker.images.is_empty() {
@@ -55,15 +64,21 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
         let anywhere = network.allowlist.iter().any(|host| host.trim_start_matches("https://") == "*");
         if anywhere {
             ask(Risk::High, "send requests to any host on the internet", &[]);
-        } else if !network.allowlist.is_empty() {
-            ask(Risk::Medium, "send requests to", &network.allowlist);
+        } else {
+            let (near, others): (Vec<_>, Vec<_>) = network.allowlist.iter().cloned().partition(|host| is_near(host));
+            if !near.is_empty() {
+                ask(Risk::High, "send requests to this machine and its own network:", &near);
+            }
+            if !others.is_empty() {
+                ask(Risk::Medium, "send requests to", &others);
+            }
         }
     }
     if !env.is_empty() {
         ask(Risk::Medium, &format!("read the environment variable{}", plural(env.len())), env);
     }
     for secret in secrets.iter().filter(|secret| !secret.hosts.is_empty()) {
-        ask(Risk::Medium, &format!("send your secret `{}`, without seeing it, to", secret.name), &secret.hosts);
+        ask(Risk::Medium, &format!("send your secret `{}`, without seeing it, to", exact(&secret.name)), &secret.hosts);
     }
     if llm.enabled {
         let spending = match llm.budget {
@@ -137,8 +152,15 @@ pub(crate) fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
+/// How many exceptions are named in a sentence. They only take away.
+const MOST_NAMED: usize = 10;
+
 fn list(items: &[String]) -> String {
-    items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
+    let named = items.iter().take(MOST_NAMED).map(|item| format!("`{}`", exact(item))).collect::<Vec<_>>().join(", ");
+    match items.len().saturating_sub(MOST_NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 /// The programs of command lines, each once.

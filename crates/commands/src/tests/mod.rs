@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
+mod audit;
+mod doctor;
+mod grants;
 mod help;
 mod screens;
 mod wording;
@@ -9,7 +12,7 @@ mod wording;
 use std::path::PathBuf;
 
 use clap::Parser;
-use mimir_shared_config::{Capabilities, Exec, Filesystem, Network};
+use mimir_shared_config::{Capabilities, Exec, Filesystem, Network, PluginMode};
 
 use crate::ports::{MockPerson, MockPluginStore};
 use crate::{
@@ -77,6 +80,7 @@ fn summary(id: &str, state: PluginState) -> PluginSummary {
         needs: Capabilities::default(),
         events: vec!["tool.execute.before".into()],
         shadows: Vec::new(),
+        mode: PluginMode::Enforce,
     }
 }
 
@@ -89,7 +93,9 @@ fn request() -> GrantView {
         hash: "4f1c2b7a9d3e5f60718293a4b5c6d7e8f9".into(),
         requested: capabilities(),
         limits: vec!["use 128 MiB of memory".into()],
+        new_limits: Vec::new(),
         before: None,
+        held: None,
         granted: false,
         withheld: Vec::new(),
     }

@@ -1,11 +1,11 @@
 use miette::Diagnostic;
-use mimir_shared_config::Capabilities;
+use mimir_shared_config::{Capabilities, PluginMode};
 
-use super::{capabilities, check, nobody, request, summary};
-use crate::ports::{MockPerson, MockPluginStore};
+use super::{capabilities, check, nobody, summary};
+use crate::ports::MockPluginStore;
 use crate::{
-    CommandError, Exit, GrantState, PluginInfo, PluginState, PluginSummary, Problem, Registered, RegisteredCommand,
-    RegisteredTool, Severity, StoreError, Switched, TrustView, Validation, display_width,
+    Exit, GrantState, PluginInfo, PluginState, PluginSummary, Problem, Registered, RegisteredCommand, RegisteredTool,
+    Severity, StoreError, Switched, Validation, display_width,
 };
 
 fn everything() -> Vec<PluginSummary> {
@@ -22,7 +22,9 @@ fn everything() -> Vec<PluginSummary> {
     (broken.version, broken.events) = (None, Vec::new());
     broken.why = "plugin.yml: line 3: unknown key `capabilites`\u{1b}]0;title\u{7}".into();
     broken.hint = Some("mimir plugin validate .mimir/plugins/evil".into());
-    vec![granted, missing, disabled, broken]
+    let mut observer = summary("new-guard", PluginState::Ready);
+    observer.mode = PluginMode::Observe;
+    vec![granted, missing, disabled, broken, observer]
 }
 
 fn listing(plugins: Vec<PluginSummary>) -> MockPluginStore {
@@ -85,6 +87,19 @@ fn info() -> PluginInfo {
 async fn info_shows_everything() {
     let mut store = MockPluginStore::new();
     store.expect_info().withf(|name, start| name == "formatter" && !start).return_once(|_, _| Ok(info()));
+    let (out, exit) = check("info formatter", 80, store, nobody()).await;
+    assert_eq!(exit.unwrap(), Exit::Done);
+    insta::assert_snapshot!(out);
+}
+
+#[tokio::test]
+async fn info_shows_what_a_part_comes_to() {
+    let mut info = info();
+    (info.summary.granted, info.summary.mode) = (GrantState::Partly, PluginMode::Observe);
+    info.effective = Capabilities { exec: Default::default(), network: Default::default(), ..capabilities() };
+    info.problems.clear();
+    let mut store = MockPluginStore::new();
+    store.expect_info().return_once(|_, _| Ok(info));
     let (out, exit) = check("info formatter", 80, store, nobody()).await;
     assert_eq!(exit.unwrap(), Exit::Done);
     insta::assert_snapshot!(out);
@@ -186,64 +201,4 @@ async fn what_policy_refuses_ends_with_three() {
     });
     let (_, exit) = check("enable telemetry", 80, store, nobody()).await;
     assert_eq!(exit.unwrap_err().exit(), Exit::Refused);
-}
-
-#[tokio::test]
-async fn trust_says_what_it_means() {
-    let mut screens = String::new();
-    for (line, trusted) in [("trust", true), ("trust --revoke", false)] {
-        let mut store = MockPluginStore::new();
-        store
-            .expect_trust()
-            .withf(move |wanted| *wanted == trusted)
-            .return_once(move |_| Ok(TrustView { project: "/project".into(), trusted, changed: true }));
-        let (out, exit) = check(line, 80, store, nobody()).await;
-        assert_eq!(exit.unwrap(), Exit::Done);
-        screens.push_str(&out);
-    }
-    insta::assert_snapshot!(screens);
-}
-
-fn granting(grants: usize) -> MockPluginStore {
-    let mut store = MockPluginStore::new();
-    store.expect_requested().returning(|_| {
-        let mut request = request();
-        request.before = Some(Capabilities { exec: Default::default(), ..capabilities() });
-        request.withheld = vec!["the company allows no network".into()];
-        Ok(request)
-    });
-    store.expect_grant().times(grants).returning(|_| Ok(()));
-    store
-}
-
-#[tokio::test]
-async fn a_grant_is_shown_then_confirmed() {
-    let mut person = MockPerson::new();
-    person.expect_confirm().times(1).returning(|_| Some(true));
-    let (out, exit) = check("grant formatter", 80, granting(1), person).await;
-    assert_eq!(exit.unwrap(), Exit::Done);
-    insta::assert_snapshot!(out);
-
-    let (with_yes, exit) = check("grant formatter --yes", 80, granting(1), MockPerson::new()).await;
-    assert_eq!((with_yes, exit.unwrap()), (out, Exit::Done));
-}
-
-#[tokio::test]
-async fn nothing_is_granted_without_a_yes() {
-    let mut person = MockPerson::new();
-    person.expect_confirm().returning(|_| Some(false));
-    let (_, exit) = check("grant formatter", 80, granting(0), person).await;
-    assert!(matches!(exit, Err(CommandError::Declined)));
-
-    let (_, exit) = check("grant formatter", 80, granting(0), nobody()).await;
-    assert!(matches!(exit, Err(CommandError::NobodyToAsk)));
-}
-
-#[tokio::test]
-async fn a_grant_is_taken_back() {
-    let mut store = MockPluginStore::new();
-    store.expect_revoke().withf(|name| name == "formatter").return_once(|_| Ok(true));
-    let (out, exit) = check("grant formatter --revoke --json", 80, store, nobody()).await;
-    assert_eq!(exit.unwrap(), Exit::Done);
-    assert_eq!(out, "{\"id\":\"formatter\",\"granted\":false,\"changed\":true}\n");
 }
