@@ -12,10 +12,18 @@ pub(crate) use anchor::{Anchor, AnchorKind, Anchored, Anchors, Note};
 pub use chain::{AuditLine, BrokenChain, ChainHead, Torn, verify_segment};
 pub(crate) use chain::{Line, LineReader, Link, hash_hex};
 
+/// Puts a record together.
+pub type MakeRecord = Box<dyn FnOnce() -> AuditRecord + Send>;
+
 /// Remembers what plugins did and what was decided about it.
 pub trait AuditLog: Send + Sync {
     /// Adds a record. This does not wait for the disk; a log that can't be written says so at [`AuditLog::flush`].
     fn record(&self, record: AuditRecord);
+
+    /// Adds a record that is put together off the caller's thread. `make` must not block, and not log.
+    fn record_later(&self, make: MakeRecord) {
+        self.record(make());
+    }
 
     /// Waits until everything recorded so far is written.
     ///

@@ -152,6 +152,19 @@ fn what_was_lost_is_said_once_there_is_room_again() {
 }
 
 #[test]
+fn a_record_that_cannot_be_put_together_is_a_gap() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = folder(temp.path());
+    let log = log(&folder);
+    log.record_later(Box::new(|| AuditRecord::new("p", "call", json!({}))));
+    log.record_later(Box::new(|| panic!("on purpose")));
+    record(&log, 1);
+    log.close().unwrap();
+    let kinds: Vec<_> = read_all(&folder, 0).into_iter().map(|entry| entry.kind.unwrap()).collect();
+    assert_eq!(kinds, ["segment", "call", "gap", "call"]);
+}
+
+#[test]
 fn segments_are_ended_by_their_size_and_linked() {
     let temp = tempfile::tempdir().unwrap();
     let mut folder = folder(temp.path());

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::AuditFolder;
-use super::queue::Queue;
+use super::queue::{Queue, Recorded};
 use super::writer::{Status, Writer, run};
-use crate::{AuditLog, AuditRecord, Clock, PlatformError};
+use crate::{AuditLog, AuditRecord, Clock, MakeRecord, PlatformError};
 
 /// An audit log in a folder: one JSON object a line, each with the hash of the line before it.
 ///
@@ -45,6 +45,13 @@ impl FileAuditLog {
         thread.is_some()
     }
 
+    fn push(&self, recorded: Recorded) {
+        let time = self.clock.now_ms();
+        if self.is_running(true) {
+            self.queue.push((time, recorded));
+        }
+    }
+
     fn wait(&self, is_end: bool) -> Result<(), PlatformError> {
         if self.is_running(false) {
             let (done, is_done) = mpsc::sync_channel(1);
@@ -60,10 +67,11 @@ impl FileAuditLog {
 
 impl AuditLog for FileAuditLog {
     fn record(&self, record: AuditRecord) {
-        let time = self.clock.now_ms();
-        if self.is_running(true) {
-            self.queue.push((time, record));
-        }
+        self.push(Recorded::Now(record));
+    }
+
+    fn record_later(&self, make: MakeRecord) {
+        self.push(Recorded::Later(make));
     }
 
     fn flush(&self) -> Result<(), PlatformError> {

@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::AuditRecord;
+use crate::{AuditRecord, MakeRecord};
 
 /// Whoever records faster than the disk takes it waits from here on, instead of filling the memory.
 const LONGEST: usize = 4_096;
@@ -14,7 +14,13 @@ const LONGEST: usize = 4_096;
 const LINGER: Duration = Duration::from_millis(1);
 
 /// Something to write, and when it was recorded.
-pub(super) type Timed = (u64, AuditRecord);
+pub(super) type Timed = (u64, Recorded);
+
+/// A record, or what makes it.
+pub(super) enum Recorded {
+    Now(AuditRecord),
+    Later(MakeRecord),
+}
 
 /// What the thread finds to do.
 pub(super) struct Work {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use super::AuditFolder;
 use super::heads::Heads;
-use super::queue::{Queue, Timed};
+use super::queue::{Queue, Recorded, Timed};
 use super::repair::{repair, retire};
 use super::segment::{Follows, GAP, HEADER, Header, create, new_name};
 use crate::audit::{AnchorKind, ChainHead, Note};
@@ -113,10 +114,10 @@ impl Writer {
                     head.append(time, &AuditRecord::of_mimir(GAP, detail), &mut self.piece)?;
                 }
                 while self.piece.len() < PIECE
-                    && let Some((time, record)) = records.next()
+                    && let Some((time, recorded)) = records.next()
                 {
                     count += 1;
-                    head.append(time, &record, &mut self.piece)?;
+                    head.append(time, &made(recorded), &mut self.piece)?;
                 }
                 segment.append(&self.piece, head)
             });
@@ -217,6 +218,16 @@ impl Writer {
             Ok(_) => segment.anchored = segment.head.lines,
             Err(error) => self.status().fail(&error),
         }
+    }
+}
+
+/// The record. One that can't be put together is a gap: the thread that writes all the others must not end with it.
+fn made(recorded: Recorded) -> AuditRecord {
+    match recorded {
+        Recorded::Now(record) => record,
+        Recorded::Later(make) => catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
+            AuditRecord::of_mimir(GAP, json!({ "reason": "this record could not be put together", "lost": 1 }))
+        }),
     }
 }
 
