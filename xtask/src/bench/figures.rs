@@ -10,6 +10,8 @@ use crate::terminal::Paint;
 pub(super) enum Bound {
     /// At most so many times the reference.
     Times(f64),
+    /// At most so much more than the reference.
+    Adds(f64),
     /// At least so much, whatever the machine.
     AtLeast(f64),
 }
@@ -18,10 +20,13 @@ pub(super) enum Bound {
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
-    /// The program under `xtask/reference` that measures the reference.
+    /// The program under `xtask/reference` that measures the reference, or [`SAME`].
     pub(super) reference: Option<&'static str>,
     pub(super) bound: Bound,
 }
+
+/// The reference is the same of ours without what is measured, from the same run of the same program.
+pub(super) const SAME: &str = "the same without it";
 
 pub(super) const KEYS: &[Key] = &[
     Key {
@@ -55,6 +60,18 @@ pub(super) const KEYS: &[Key] = &[
         bound: Bound::Times(1.3),
     },
     Key {
+        name: "check_us",
+        what: "a host call (`fs.exists`) with the check of its capabilities; two checks",
+        reference: Some(SAME),
+        bound: Bound::Adds(1.0),
+    },
+    Key {
+        name: "audit_us",
+        what: "the same host call with its line in the audit log",
+        reference: Some(SAME),
+        bound: Bound::Adds(5.0),
+    },
+    Key {
         name: "version_ms",
         what: "`mimir --version` from start to end",
         reference: Some("empty"),
@@ -86,18 +103,33 @@ impl Figure {
         Some(median(&self.ours)? / median(&self.reference)?)
     }
 
+    fn added(&self) -> Option<f64> {
+        Some(median(&self.ours)? - median(&self.reference)?)
+    }
+
     /// Whether every round was measured and the bound is kept.
     pub(super) fn holds(&self) -> bool {
         self.failure.is_none()
             && match self.key.bound {
                 Bound::Times(most) => self.ratio().is_some_and(|ratio| ratio <= most),
+                Bound::Adds(most) => self.added().is_some_and(|added| added <= most),
                 Bound::AtLeast(least) => median(&self.ours).is_some_and(|ours| ours >= least),
             }
+    }
+
+    /// How ours compares with the reference, as the bound has it.
+    fn comparison(&self) -> String {
+        let compared = match self.key.bound {
+            Bound::Adds(_) => self.added().map(|added| format!("{added:+.2}")),
+            Bound::Times(_) | Bound::AtLeast(_) => self.ratio().map(|ratio| format!("{ratio:.2}")),
+        };
+        compared.unwrap_or_else(|| "–".to_owned())
     }
 
     pub(super) fn json(&self) -> serde_json::Value {
         let (bound, kind) = match self.key.bound {
             Bound::Times(times) => (times, "times"),
+            Bound::Adds(more) => (more, "adds"),
             Bound::AtLeast(least) => (least, "at least"),
         };
         json!({
@@ -105,6 +137,7 @@ impl Figure {
             "reference": median(&self.reference),
             "ours": median(&self.ours),
             "ratio": self.ratio(),
+            "added": self.added(),
             "bound": {kind: bound},
             "holds": self.holds(),
             "rounds": {"reference": self.reference, "ours": self.ours},
@@ -117,13 +150,14 @@ impl Figure {
 pub(super) fn table(paint: Paint, figures: &[Figure]) -> String {
     let mut text = paint.bold(format!(
         "{:<22} {:>12} {:>12} {:>8} {:>12}  {:<6}",
-        "median of the rounds", "reference", "ours", "ratio", "bound", ""
+        "median of the rounds", "reference", "ours", "× or +", "bound", ""
     ));
     text.push('\n');
     for figure in figures {
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), short);
         let bound = match figure.key.bound {
             Bound::Times(times) => format!("≤ {times:.1} ×"),
+            Bound::Adds(more) => format!("≤ {} more", short(more)),
             Bound::AtLeast(least) => format!("≥ {}", short(least)),
         };
         let verdict = if figure.holds() { paint.good("holds ") } else { paint.bad("MISSED") };
@@ -132,7 +166,7 @@ pub(super) fn table(paint: Paint, figures: &[Figure]) -> String {
             figure.key.name,
             number(median(&figure.reference)),
             number(median(&figure.ours)),
-            figure.ratio().map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}")),
+            figure.comparison(),
             paint.faint(figure.key.what),
         );
         if let Some(failure) = &figure.failure {
@@ -168,6 +202,12 @@ mod tests {
             ("dispatch_us", &[1.0, 1.0, 9.0], &[2.4, 2.6, 2.6], false),
             ("dispatch_us", &[], &[2.4], false),
             ("dispatch_us", &[1.0], &[], false),
+            ("audit_us", &[20.0, 21.0, 50.0], &[25.0, 26.0, 27.0], true),
+            ("audit_us", &[20.0, 21.0, 50.0], &[26.1, 26.2, 27.0], false),
+            ("audit_us", &[20.0], &[], false),
+            ("audit_us", &[], &[4.0], false),
+            // It can't be faster with it, and noise may say so
+            ("audit_us", &[20.0], &[19.9], true),
             ("replay_answers_per_s", &[], &[9_000.0, 11_000.0], true),
             ("replay_answers_per_s", &[], &[9_000.0, 10_500.0], false),
             ("replay_answers_per_s", &[], &[], false),

@@ -69,7 +69,7 @@ fn measure(root: &Path, programs: &programs::Programs, figure: &mut Figure) {
     let result = match figure.key.name {
         "version_ms" => process::starts(programs).map(|(reference, ours)| (Some(reference), ours)),
         "replay_answers_per_s" => replay::answers_per_second(root, programs).map(|ours| (None, ours)),
-        key => programs.measure(key).map(|(reference, ours)| (Some(reference), ours)),
+        _ => programs.measure(figure.key).map(|(reference, ours)| (Some(reference), ours)),
     };
     match result {
         Ok((reference, ours)) => {

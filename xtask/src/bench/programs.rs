@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::figures::Key;
+use super::figures::{Key, SAME};
 use crate::cargo;
 
 /// The reference programs, by folder under `xtask/reference`.
@@ -30,7 +30,13 @@ pub(super) fn build(root: &Path, keys: &[&Key]) -> Result<Programs> {
         run(command.env("CARGO_TARGET_DIR", &references))?;
     }
     let named = |name: &str| keys.iter().any(|key| key.name == name);
-    if keys.iter().any(|key| key.reference.is_some() && key.name != "version_ms") {
+    let is_same = |key: &Key| key.reference == Some(SAME);
+    if keys.iter().any(|key| is_same(key)) {
+        eprintln!("building crates/api/examples/calls.rs");
+        let arguments = ["build", "--quiet", "--release", "--package", "mimir-api", "--example", "calls"];
+        run(Command::new(cargo()).args(arguments).current_dir(root))?;
+    }
+    if keys.iter().any(|key| key.reference.is_some() && !is_same(key) && key.name != "version_ms") {
         eprintln!("building crates/sandbox/examples/measure.rs");
         let arguments = ["build", "--quiet", "--release", "--package", "mimir-sandbox", "--example", "measure"];
         run(Command::new(cargo()).args(arguments).current_dir(root))?;
@@ -53,7 +59,13 @@ impl Programs {
     }
 
     /// The reference's value of `key`, then ours.
-    pub(super) fn measure(&self, key: &str) -> Result<(f64, f64)> {
+    pub(super) fn measure(&self, key: &Key) -> Result<(f64, f64)> {
+        let Key { name: key, reference, .. } = *key;
+        if reference == Some(SAME) {
+            let lines = answer(&self.ours.join("examples/calls"), key)?;
+            let of = |key: &str| value(&lines, key).with_context(|| format!("`calls {key}`"));
+            return Ok((of(&format!("{key}_without"))?, of(key)?));
+        }
         let name = if key.starts_with("echo") { "reference-echo" } else { "reference-bare-v8" };
         let reference = ask(&self.references.join(name), key)?;
         let ours = ask(&self.ours.join("examples/measure"), key)?;
@@ -63,14 +75,20 @@ impl Programs {
 
 /// Runs `program KEY` and reads the value from its line.
 fn ask(program: &Path, key: &str) -> Result<f64> {
-    let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    value(&answer(program, key)?, key).with_context(|| format!("`{name} {key}`"))
+}
+
+/// What `program KEY` prints.
+fn answer(program: &Path, key: &str) -> Result<String> {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
     let output = Command::new(program)
         .arg(key)
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("{} can't be started", program.display()))?;
     ensure!(output.status.success(), "`{name} {key}` failed ({})", output.status);
-    value(&String::from_utf8_lossy(&output.stdout), key).with_context(|| format!("`{name} {key}`"))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The value of `key` in lines of `{"key": …, "value": …}`.
