@@ -140,8 +140,10 @@ guards! {
     RealmPrimordials = "realm.primordials";
     /// Code comes from the bundle alone: no `eval`, no `new Function`.
     RealmEval = "realm.eval";
-    /// WebAssembly and shared memory exist by grant alone.
+    /// WebAssembly exists by grant alone, and shared memory not at all.
     RealmWasm = "realm.wasm";
+    /// No clock is finer than a tenth of a millisecond.
+    RealmClock = "realm.clock";
     /// An entry into the isolate has a limit of CPU time.
     LimitCpu = "limit.cpu";
     /// An event has a limit of wall time.
@@ -156,8 +158,6 @@ guards! {
     LimitPending = "limit.pending";
     /// An answer has a largest size.
     LimitAnswer = "limit.answer";
-    /// Log lines of an event have a largest size.
-    LimitLogs = "limit.logs";
     /// A plugin's storage has a largest size.
     LimitStorage = "limit.storage";
     /// Built-ins that V8 cannot interrupt are refused on huge arguments; behind it stands the process.

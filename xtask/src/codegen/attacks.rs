@@ -20,6 +20,7 @@ const CLASSES: &[(&str, &str)] = &[
     ("network", "To hosts and addresses that were not granted."),
     ("exec", "Through programs that a plugin may start."),
     ("environment", "At variables, models, containers and approvals."),
+    ("native", "By machine code in the sandbox process, as after an error in V8: what the kernel refuses then."),
     ("secrets", "At keys and tokens, also those that a plugin may use without seeing them."),
     ("trust", "Around grants, trust and the company's policy: what a repository brings along."),
     ("frames", "By native code in the sandbox process: a plugin that has broken V8."),
@@ -58,6 +59,8 @@ struct Case {
     file: String,
     attack: String,
     guard: String,
+    /// Guards that stand behind it.
+    also: Option<String>,
     expect: String,
     without: Option<String>,
 }
@@ -96,7 +99,8 @@ fn case(class: &str, file: &str, text: &str) -> Result<Case> {
     let mut need = |key: &str| values.remove(key).with_context(|| format!("its header has no `{key}`"));
     let (attack, guard, expect) = (need("attack")?, need("guard")?, need("expect")?);
     let (class, file) = (class.to_owned(), file.to_owned());
-    Ok(Case { class, file, attack, guard, expect, without: values.remove("without") })
+    let also = values.remove("also");
+    Ok(Case { class, file, attack, guard, also, expect, without: values.remove("without") })
 }
 
 fn tables(guards: &[(String, String)], cases: &[Case]) -> Result<String> {
@@ -121,11 +125,15 @@ fn tables(guards: &[(String, String)], cases: &[Case]) -> Result<String> {
         text += &format!("\n### Attacks: {class} ({number})\n\n{about}\n\n");
         text += "| it | stopped by | so that it is | without that guard |\n|---|---|---|---|\n";
         for case in cases {
-            let Case { file, attack, guard, expect, without, .. } = case;
+            let Case { file, attack, guard, also, expect, without, .. } = case;
             ensure!(guards.iter().any(|(name, _)| name == guard), "{CASES}/{class}/{file}: no guard `{guard}`");
             let without = without.as_deref().map(told).unwrap_or_default();
             let attack = cell(attack);
-            text += &format!("| [{attack}](../{CASES}/{class}/{file}) | `{guard}` | {} | {without} |\n", told(expect));
+            let behind = also.as_ref().map(|also| format!(", behind it {}", cell(also))).unwrap_or_default();
+            text += &format!(
+                "| [{attack}](../{CASES}/{class}/{file}) | `{guard}`{behind} | {} | {without} |\n",
+                told(expect)
+            );
         }
     }
     Ok(text)

@@ -113,7 +113,7 @@ impl Shared {
 
     /// A new event begins.
     pub(crate) fn refill_log(&self) {
-        self.log_left.set(if Guard::LimitLogs.stands() { self.limits.borrow().output } else { usize::MAX });
+        self.log_left.set(self.limits.borrow().output);
     }
 
     /// A host call was answered; gives the call on whose behalf it was made. Nothing if there is none of that number.
@@ -123,8 +123,20 @@ impl Shared {
         Some(request.call)
     }
 
-    fn send(&self, message: &Message<'_>) {
+    pub(super) fn send(&self, message: &Message<'_>) {
         message.encode(&mut self.outgoing.borrow_mut());
+    }
+
+    /// Whose isolate this is.
+    #[cfg(feature = "test-hooks")]
+    pub(super) fn plugin(&self) -> u32 {
+        self.plugin.get()
+    }
+
+    /// Sends what is no message.
+    #[cfg(feature = "test-hooks")]
+    pub(super) fn send_bytes(&self, bytes: &[u8]) {
+        self.outgoing.borrow_mut().extend_from_slice(bytes);
     }
 }
 

@@ -51,6 +51,8 @@ fn serve(lanes: usize, is_warm: bool, required: &[Layer]) -> io::Result<i32> {
         (0..lanes).map(|lane| Ok(take(FIRST_LANE_FD + lane as RawFd)?.into())).collect::<io::Result<_>>()?;
     close_the_rest(FIRST_LANE_FD + lanes as RawFd);
 
+    #[cfg(feature = "test-hooks")]
+    crate::isolate::exploit::look_around();
     let mut layers = seal::before_v8();
     engine::initialize();
     engine::bound_data()?;

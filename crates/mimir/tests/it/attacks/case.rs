@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use mimir_shared_platform::Guard;
 
 /// The folders of `fixtures/attacks`.
-pub(super) const CLASSES: [&str; 9] =
-    ["environment", "exec", "file-system", "frames", "network", "realm", "resources", "secrets", "trust"];
+pub(super) const CLASSES: [&str; 10] =
+    ["environment", "exec", "file-system", "frames", "native", "network", "realm", "resources", "secrets", "trust"];
 
 /// What a header may say; `fixtures/attacks/README.md` says what each means.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "attack",
     "guard",
+    "also",
     "expect",
     "without",
     "manifest",
@@ -35,6 +36,8 @@ pub(super) struct Case {
     pub(super) name: String,
     pub(super) class: String,
     pub(super) guard: Guard,
+    /// Names of guards that stand behind it, and are taken out together with it.
+    pub(super) also: Vec<&'static str>,
     pub(super) expect: Verdict,
     pub(super) without: Option<Verdict>,
     /// The other keys, as they stand there.
@@ -109,6 +112,11 @@ impl Case {
         let (line, guard) = need("guard")?;
         let known = Guard::ALL.iter().find(|known| known.name() == guard);
         let guard = *known.ok_or(format!("{name}:{line}: there is no guard `{guard}`"))?;
+        let also = need("also").map_or(Ok(Vec::new()), |(line, names)| {
+            let known = |name: &str| Guard::ALL.iter().map(|guard| guard.name()).find(|known| *known == name);
+            let each = names.split(',').map(str::trim);
+            each.map(|name| known(name).ok_or(format!("{name}:{line}: there is no guard `{name}`"))).collect()
+        })?;
         let verdict = |(line, value): (usize, String)| {
             Verdict::parse(&value).ok_or(format!("{name}:{line}: `{value}` is no verdict"))
         };
@@ -122,6 +130,7 @@ impl Case {
             name: name.to_owned(),
             class: class.to_owned(),
             guard,
+            also,
             expect,
             without,
             values,

@@ -68,6 +68,9 @@ pub(super) fn run(case: &Case, world: &mut World, without: Option<Guard>) -> Ran
     fs::write(&recording, recorded(case, world).repeat(times)).unwrap();
 
     let mut command = command(world, without);
+    if let Some(guard) = without {
+        command.env(WITHOUT_GUARD, [&[guard.name()], case.also.as_slice()].concat().join(","));
+    }
     command.args(["replay", "--json"]).arg(&recording);
     let default =
         if case.plugin().starts_with("plugins/") { "--live --yes --plugins {world}/plugins" } else { "--live --yes" };
