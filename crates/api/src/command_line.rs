@@ -1,8 +1,12 @@
+use mimir_shared_platform::Guard;
+
 use crate::ApiError;
 
 /// Splits a command as a POSIX shell would split its words, and refuses all that only a shell could do.
 pub(crate) fn split(command: &str) -> Result<Vec<String>, ApiError> {
-    if let Some(syntax) = shell_syntax(command) {
+    if Guard::ExecShell.stands()
+        && let Some(syntax) = shell_syntax(command)
+    {
         return Err(ApiError::invalid(format!("`{}` is shell syntax, and there is no shell", syntax.escape_debug()))
             .with_hint("quote it, or give the arguments as an array"));
     }
@@ -21,9 +25,11 @@ fn shell_syntax(command: &str) -> Option<String> {
     while let Some((at, c)) = chars.next() {
         let was_word_start = std::mem::replace(&mut is_word_start, false);
         match c {
-            '\\' => {
-                chars.next();
-            }
+            // At the end, or of a line: a shell would wait for more
+            '\\' => match chars.next() {
+                None | Some((_, '\n')) => return Some(c.to_string()),
+                Some(_) => {}
+            },
             '"' => is_double_quoted = !is_double_quoted,
             '$' | '`' => return Some(c.to_string()),
             _ if is_double_quoted => {}
@@ -49,6 +55,10 @@ fn is_assignment(before: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(command: &str, expected: Result<&[&str], &str>) {
@@ -95,6 +105,8 @@ mod tests {
             ("A=1 b", "A="),
             ("(a)", "("),
             ("! a", "!"),
+            ("a \\", "\\\\"),
+            ("a \\\nb", "\\\\"),
         ];
         for (command, syntax) in cases {
             check(command, Err(&format!("`{syntax}` is shell syntax, and there is no shell")));
@@ -104,5 +116,52 @@ mod tests {
         check("''", Err("the command is empty"));
         check("a 'b", Err("a quote in the command is not closed"));
         check("a \"b", Err("a quote in the command is not closed"));
+    }
+
+    /// What a shell makes of a line, if only words, quotes and backslashes are in it. Written differently on purpose.
+    fn words_of_a_shell(line: &str) -> Option<Vec<String>> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        let mut chars = line.chars();
+        while let Some(c) = chars.next() {
+            match (quote, c) {
+                (None, '\'' | '"') => {
+                    quote = Some(c);
+                    word.get_or_insert_default();
+                }
+                (Some(open), _) if c == open => quote = None,
+                (None, '\\') => word.get_or_insert_default().push(chars.next()?),
+                (Some('"'), '\\') => match chars.next()? {
+                    next @ ('"' | '\\' | '$' | '`') => word.get_or_insert_default().push(next),
+                    next => word.get_or_insert_default().extend(['\\', next]),
+                },
+                (None, ' ' | '\t') => words.extend(word.take()),
+                (_, c) => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        quote.is_none().then_some(words)
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_joined_comes_apart_again(argv in prop::collection::vec(any::<String>(), 1..6)) {
+            prop_assume!(!argv[0].is_empty());
+            let line = shell_words::join(&argv);
+            match split(&line) {
+                Ok(words) => prop_assert_eq!(words, argv),
+                Err(error) => prop_assert!(error.message.contains("is shell syntax"), "{}", error.message),
+            }
+        }
+
+        #[test]
+        fn no_shell_syntax_survives(line in r#"[ab $`'"\\|&;<>()*?\[\]{}!~#=\n\r\t ]{0,16}"#) {
+            if let Ok(words) = split(&line) {
+                // Bare: outside of quotes and not behind a backslash
+                prop_assert!(shell_syntax(&line).is_none());
+                if !line.contains(['\n', '\r']) {
+                    prop_assert_eq!(words_of_a_shell(&line), Some(words), "{:?}", line);
+                }
+            }
+        }
     }
 }

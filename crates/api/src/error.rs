@@ -97,7 +97,9 @@ impl From<PlatformError> for ApiError {
             PlatformError::TooLarge { .. } => ErrorCode::Limit,
             PlatformError::TimedOut { .. } => ErrorCode::Timeout,
             PlatformError::WrongKind { .. } | PlatformError::InvalidRequest { .. } => ErrorCode::InvalidArgument,
-            PlatformError::Outside { .. } | PlatformError::AddressRefused { .. } => ErrorCode::CapabilityDenied,
+            PlatformError::Outside { .. }
+            | PlatformError::ProgramInside { .. }
+            | PlatformError::AddressRefused { .. } => ErrorCode::CapabilityDenied,
             PlatformError::File { source, .. }
                 if matches!(source.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename) =>
             {

@@ -1,10 +1,13 @@
+mod rights;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mimir_shared_config::Access;
-use mimir_shared_platform::{Links, PlatformError, ProcessRequest};
+use mimir_shared_config::{Access, Denial};
+use mimir_shared_platform::{Confined, Extent, Guard, Level, Links, Notice, PlatformError, ProcessRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -77,12 +80,21 @@ pub(crate) async fn exec(call: &Arc<Call>) -> Result<Value, ApiError> {
     let timeout = timeout(args.timeout_ms, limits.exec_default, limits.exec_max)?;
     if args.cwd.is_some() && !argv[0].starts_with('/') && argv[0].contains('/') {
         return Err(ApiError::invalid("with `cwd`, a relative path to a program could mean two")
-            .with_hint("give the program as a name or as an absolute path"));
+            .with_hint("give the program as a name, or leave `cwd` out: the path is relative to the project's root"));
     }
     if let Some(answer) = call.recorded(true) {
         return answer;
     }
     let cwd = cwd(call, args.cwd).await?;
+    let found = {
+        let (call, program) = (Arc::clone(call), argv[0].clone());
+        blocking(move || Ok(rights::rights(&call, &program))).await??
+    };
+    if found.is_cut {
+        call.note("rightsCut", true);
+    }
+    let has_network = found.rights.network;
+    let access = Access::Exec { argv: argv.clone() };
     let mut argv = argv.into_iter().map(Into::into);
     let request = ProcessRequest {
         program: argv.next().unwrap_or_default(),
@@ -92,17 +104,69 @@ pub(crate) async fn exec(call: &Arc<Call>) -> Result<Value, ApiError> {
         env: args.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
         timeout,
         output_limit: limits.output,
+        rights: Some(found.rights),
     };
-    let output = call.shared.ports.processes.run(request).await?;
+    let output = call.shared.ports.processes.run(request).await.map_err(|error| refused(call, &access, error))?;
     // As shells report a signal
     let exit_code = output.exit_code.or(output.signal.map(|signal| 128 + signal));
     call.note("exitCode", exit_code);
     call.note("bytes", output.stdout.len() + output.stderr.len());
+    call.note("confined", confined(call, output.confined, has_network));
     Ok(json!({
         "exitCode": exit_code,
         "stdout": String::from_utf8_lossy(&output.stdout),
         "stderr": String::from_utf8_lossy(&output.stderr),
     }))
+}
+
+/// A program that lies where none may is a denial like those of the gate.
+fn refused(call: &Call, access: &Access, error: PlatformError) -> ApiError {
+    let (reason, hint) = match &error {
+        PlatformError::ProgramInside { program } => (
+            format!("`{}` lies in the project, which says what it does", program.display()),
+            "name it by its path from the project's root, in the call and in `exec.allowlist`".to_owned(),
+        ),
+        PlatformError::Outside { path, .. } => (
+            format!("the path leads out of the project, to `{}`", path.display()),
+            "name a program outside of the project by its name".to_owned(),
+        ),
+        _ => return error.into(),
+    };
+    call.denied(Denial { capability: access.capability().to_owned(), reason, hint: Some(hint) })
+}
+
+/// For the audit log, and once for the person at the terminal where the kernel does not hold what it should.
+fn confined(call: &Call, confined: Option<Confined>, has_network: bool) -> Value {
+    let shared = &call.shared;
+    let confined = confined.unwrap_or_default();
+    let network = match confined {
+        _ if has_network => "granted",
+        Confined { no_network: true, .. } => "none",
+        Confined { no_tcp: true, .. } => "no TCP",
+        _ => "open",
+    };
+    let is_whole = confined.files == Extent::Full && matches!(network, "granted" | "none") && confined.no_signals;
+    if !is_whole && !shared.said_unconfined.swap(true, Ordering::Relaxed) {
+        let message = format!(
+            "this system does not hold programs that plugins start to all of their rights (files: {}, network: {network}, \
+             signals: {}); `mimir plugin doctor` says more",
+            extent(confined.files),
+            if confined.no_signals { "held" } else { "open" },
+        );
+        shared.ports.notifier.notify(&Notice { level: Level::Warning, from: None, message: &message });
+    }
+    json!({
+        "files": extent(confined.files), "network": network,
+        "signals": confined.no_signals, "unixSockets": confined.no_unix_sockets,
+    })
+}
+
+fn extent(extent: Extent) -> &'static str {
+    match extent {
+        Extent::Full => "full",
+        Extent::Partial => "partial",
+        Extent::None => "none",
+    }
 }
 
 fn argv(command: String, args: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
@@ -127,14 +191,16 @@ fn check_env(env: &BTreeMap<String, String>) -> Result<(), ApiError> {
             return Err(ApiError::invalid(format!("`{}` can't be set as a variable", name.escape_debug())));
         }
         let upper = name.to_ascii_uppercase();
-        if LOADING.contains(&upper.as_str()) || LOADING_PREFIXES.iter().any(|prefix| upper.starts_with(prefix)) {
+        if Guard::ExecEnv.stands()
+            && (LOADING.contains(&upper.as_str()) || LOADING_PREFIXES.iter().any(|prefix| upper.starts_with(prefix)))
+        {
             return Err(ApiError::invalid(format!("`{name}` may not be set: it decides what programs load or run")));
         }
     }
     Ok(())
 }
 
-fn timeout(asked_ms: Option<f64>, default: Duration, max: Duration) -> Result<Duration, ApiError> {
+pub(crate) fn timeout(asked_ms: Option<f64>, default: Duration, max: Duration) -> Result<Duration, ApiError> {
     match asked_ms {
         None => Ok(default.min(max)),
         Some(ms) if ms >= 1.0 => Ok(Duration::from_millis(ms as u64).min(max)),
@@ -146,6 +212,9 @@ fn timeout(asked_ms: Option<f64>, default: Duration, max: Duration) -> Result<Du
 async fn cwd(call: &Arc<Call>, asked: Option<String>) -> Result<PathBuf, ApiError> {
     let root = call.shared.directory.root().to_owned();
     let Some(asked) = asked else { return Ok(root) };
+    if !Guard::ExecCwd.stands() {
+        return Ok(root.join(asked));
+    }
     let outside = || call.outside(&Access::Exec { argv: Vec::new() }, &asked);
     let path = ProjectPath::parse(&root, &call.shared.root_as_given, &asked).map_err(|problem| match problem {
         PathProblem::Unusable(error) => error,

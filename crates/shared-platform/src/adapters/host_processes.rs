@@ -92,7 +92,7 @@ impl HostProcesses {
         env: &BTreeMap<OsString, OsString>,
     ) -> Result<ProcessOutput, PlatformError> {
         let mut command = Command::new(program);
-        command.args(&request.args).env_clear().envs(env).kill_on_drop(true);
+        command.args(&request.args).env_clear().envs(env).envs(&request.env).kill_on_drop(true);
         command.stdin(if request.input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(cwd) = &request.cwd {

@@ -19,8 +19,12 @@ pub(super) async fn run(
     found: Found,
 ) -> Result<ProcessOutput, PlatformError> {
     let start = |source| start_error(request, source);
+    let mut rights = rights.clone();
+    if !Guard::ExecProcesses.stands() {
+        rights.processes = 1 << 20;
+    }
     let folder = private_folder().map_err(start)?;
-    let plan = frame(&plan(request, rights, found, folder.path())).map_err(|error| start(error.into()))?;
+    let plan = frame(&plan(request, &rights, found, folder.path())).map_err(|error| start(error.into()))?;
     let mut command = Command::new(&trampoline.0);
     command.arg(TRAMPOLINE_ARGUMENT).arg(SUPERVISE).arg(folder.path()).arg(rights.processes.to_string());
     command.arg(if Guard::ExecGroup.stands() { "sweep" } else { "stay" });

@@ -1,0 +1,174 @@
+//! What a program may reach of the project: what the plugin that starts it may, as far as the kernel can hold it to that.
+//!
+//! The kernel opens folders with all that lies beneath them and can subtract nothing. So a folder is opened as a whole only
+//! if nothing in it is closed to the plugin; else what lies in it is opened one by one. What comes into such a mixed folder
+//! later is closed to the program: it can make no new files there.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mimir_shared_config::Access;
+use mimir_shared_platform::{FileKind, Links, Place, PlatformError, ProgramRights};
+
+use crate::ApiError;
+use crate::call::Call;
+
+/// Not looked into: a registry's code by the ten thousand files. They are open as their folder is.
+const PRUNED: &str = "node_modules";
+
+/// What [`rights`] found.
+pub(super) struct Found {
+    pub(super) rights: ProgramRights,
+    /// The project has more entries than were looked at; the rest is closed to the program.
+    pub(super) is_cut: bool,
+}
+
+/// What the gate says of one file or folder.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Closed,
+    Read,
+    Write,
+    Own,
+}
+
+struct Node {
+    parent: usize,
+    path: PathBuf,
+    /// What may be done with this one.
+    level: Level,
+    /// What may be done with this one and all beneath it.
+    whole: Level,
+}
+
+/// Looks through the project and asks the gate about each file; blocks.
+pub(super) fn rights(call: &Arc<Call>, program: &str) -> Result<Found, ApiError> {
+    let shared = &call.shared;
+    let root = shared.directory.root().to_owned();
+    let gate = |access: &Access| shared.ports.gate.check(&call.plugin, access).is_ok();
+    let network = gate(&Access::ProgramNetwork);
+    let limit = shared.limits.project_entries;
+    let mut walk = Walk { gate: &gate, nodes: Vec::new(), limit, is_cut: false };
+    walk.all(shared.directory.place(Path::new(""), Links::Follow)?)?;
+    let is_cut = walk.is_cut;
+    let mut rights = ProgramRights { network, processes: shared.limits.processes, ..walk.rights() };
+    rights.root = root;
+    if program == "git" {
+        add_repository(&mut rights);
+    }
+    Ok(Found { rights, is_cut })
+}
+
+/// Git is nothing without its configuration and its objects, which are closed to plugins; its `.git` is one folder to the
+/// kernel. So who is granted the program `git` itself grants it that folder, to change where the plugin may change files.
+fn add_repository(rights: &mut ProgramRights) {
+    let repository = rights.root.join(".git");
+    if !rights.write.is_empty() || !rights.own.is_empty() {
+        rights.own.push(repository);
+    } else if !rights.read.is_empty() || !rights.list.is_empty() {
+        rights.read.push(repository);
+    }
+}
+
+struct Walk<'a, G: Fn(&Access) -> bool> {
+    gate: &'a G,
+    nodes: Vec<Node>,
+    limit: usize,
+    is_cut: bool,
+}
+
+impl<G: Fn(&Access) -> bool> Walk<'_, G> {
+    /// The shallow ones first, so that a heap of generated files somewhere costs the rest of the project nothing.
+    fn all(&mut self, root: Box<dyn Place>) -> Result<(), ApiError> {
+        let path = root.real_path().to_owned();
+        let mut open: VecDeque<(usize, Box<dyn Place>)> = [(0, root)].into();
+        // The gate lets nobody write or remove the root itself, so it is opened for reading at most: no new files in it
+        let level = self.level(&path);
+        self.nodes.push(Node { parent: 0, path, level, whole: level });
+        if level == Level::Closed {
+            return Ok(());
+        }
+        while let Some((parent, folder)) = open.pop_front() {
+            if self.nodes.len() >= self.limit {
+                self.is_cut = true;
+                self.nodes[parent].whole = Level::Closed;
+                continue;
+            }
+            let entries = match folder.read_dir(self.limit - self.nodes.len()) {
+                Ok(entries) => entries,
+                Err(PlatformError::TooLarge { .. }) => {
+                    self.is_cut = true;
+                    self.nodes[parent].whole = Level::Closed;
+                    continue;
+                }
+                // Gone meanwhile, or closed to the user: closed to the program as well
+                Err(_) => {
+                    self.nodes[parent].whole = Level::Closed;
+                    continue;
+                }
+            };
+            // A folder that is a repository without being called `.git` has what git obeys, too
+            let is_repository = entries.iter().any(|entry| entry.name == "HEAD" && entry.kind != FileKind::Directory);
+            for entry in entries {
+                if matches!(entry.kind, FileKind::Symlink | FileKind::Other) {
+                    // The kernel looks at where a link leads
+                    continue;
+                }
+                let path = folder.real_path().join(&entry.name);
+                let is_obeyed = is_repository && matches!(entry.name.as_str(), "config" | "config.worktree" | "hooks");
+                let level = if is_obeyed { Level::Closed } else { self.level(&path) };
+                let index = self.nodes.len();
+                let is_folder = entry.kind == FileKind::Directory;
+                self.nodes.push(Node { parent, path, level, whole: level });
+                if is_folder
+                    && level != Level::Closed
+                    && entry.name != PRUNED
+                    && let Ok(place) = folder.child(&entry.name)
+                {
+                    open.push_back((index, place));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn level(&self, path: &Path) -> Level {
+        let may = |access: fn(PathBuf) -> Access| (self.gate)(&access(path.to_owned()));
+        match () {
+            () if !may(|path| Access::FileRead { path }) => Level::Closed,
+            () if !may(|path| Access::FileWrite { path }) => Level::Read,
+            () if !may(|path| Access::FileDelete { path }) => Level::Write,
+            () => Level::Own,
+        }
+    }
+
+    fn rights(mut self) -> ProgramRights {
+        // Children come after their folders
+        for index in (1..self.nodes.len()).rev() {
+            let Node { parent, whole, .. } = self.nodes[index];
+            let folder = &mut self.nodes[parent];
+            folder.whole = folder.whole.min(whole);
+        }
+        let mut rights = ProgramRights::default();
+        // What a folder above has been granted already
+        let mut granted = vec![Level::Closed; self.nodes.len()];
+        for index in 0..self.nodes.len() {
+            let node = &self.nodes[index];
+            let above = if index == 0 { Level::Closed } else { granted[node.parent] };
+            granted[index] = above.max(node.whole);
+            if node.whole > above {
+                let list = match node.whole {
+                    Level::Closed => continue,
+                    Level::Read => &mut rights.read,
+                    Level::Write => &mut rights.write,
+                    Level::Own => &mut rights.own,
+                };
+                list.push(node.path.clone());
+            } else if index == 0 && node.level != Level::Closed {
+                rights.list.push(node.path.clone());
+            }
+        }
+        rights
+    }
+}
