@@ -1,4 +1,4 @@
-//! Chores of this repository: `cargo xtask test`, `architecture`, `codegen`, `verify-v8`, `bench`.
+//! Chores of this repository: `cargo xtask test`, `architecture`, `codegen`, `verify-v8`, `fuzz`, `bench`.
 //!
 //! It knows no crate of this workspace, so that it builds in seconds and still works while they do not compile. What it
 //! needs from the product (schemas, figures) it gets by running it.
@@ -8,6 +8,7 @@
 mod architecture;
 mod bench;
 mod codegen;
+mod fuzz;
 mod repository;
 mod terminal;
 mod test;
@@ -38,6 +39,8 @@ enum Chore {
     },
     /// Compare the prebuilt V8 with the checksums in its README
     VerifyV8,
+    /// Fuzz what reads things from outside, by `cargo fuzz`
+    Fuzz(fuzz::Selection),
     /// Measure against the reference programs of xtask/reference, in release builds
     Bench(bench::Selection),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Architecture => architecture::run(&root),
         Chore::Codegen { check } => codegen::run(&root, check),
         Chore::VerifyV8 => v8_archive::verify(&root),
+        Chore::Fuzz(selection) => fuzz::run(&root, &selection),
         Chore::Bench(selection) => bench::run(&root, &selection),
     };
     match outcome {

@@ -35,7 +35,7 @@ pub(super) const LOCAL: &[&str] = &[".DS_Store", ".git", ".idea", ".vscode", ".z
 /// Where the workspace's members are, and what is deliberately none: the benchmark's reference programs share no code
 /// with ours, not even a lock file.
 pub(super) const MEMBERS: &[&str] = &["crates/*", "xtask"];
-pub(super) const EXCLUDED: &[&str] = &["fuzz", "xtask/reference"];
+pub(super) const EXCLUDED: &[&str] = &["xtask/reference"];
 
 /// What a crate is for, as far as its dependencies go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -87,6 +87,8 @@ impl fmt::Display for Step {
 
 fn formatted(root: &Path) -> Result<()> {
     run(cargo_in(root).args(["fmt", "--all", "--check"]), "run `cargo fmt --all`")?;
+    let fuzz = ["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"];
+    run(cargo_in(root).args(fuzz), "run `cargo fmt --manifest-path fuzz/Cargo.toml`")?;
     for name in crate::bench::REFERENCES {
         let manifest = format!("xtask/reference/{name}/Cargo.toml");
         let remedy = format!("run `cargo fmt --manifest-path {manifest}`");

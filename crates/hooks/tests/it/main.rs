@@ -5,4 +5,5 @@
 mod answers;
 mod catalogue;
 mod payloads;
+mod properties;
 mod samples;

@@ -10,4 +10,5 @@ mod grants;
 mod manifest;
 mod messages;
 mod permits;
+mod properties;
 mod schemas;

@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../properties/manifest.rs"]
+mod manifest;
+#[path = "../properties/configuration.rs"]
+mod property;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| property::check(data));
