@@ -1,16 +1,24 @@
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use mimir_shared_config::PluginIdentity;
-use mimir_shared_platform::{AuditLog, Clock, Directory, FileSystem, HttpClient, Notifier, ProcessExecutor};
+use mimir_shared_config::{PluginId, PluginIdentity};
+use mimir_shared_platform::{
+    AuditLog, Clock, Directory, DockerClient, FileSystem, Guard, HttpClient, Notifier, ProcessExecutor,
+};
 use serde_json::Value;
 
 use crate::call::Call;
+use crate::ledger::Ledger;
 use crate::ops;
+use crate::ops::fetch::Answers;
+use crate::ops::llm::Chats;
+use crate::secrets::{Handles, redacted_text};
 use crate::storage::Storage;
 use crate::{
-    ApiError, ApiLimits, Effects, ErrorCode, EventSink, Gate, HostRequest, LogLine, LogSink, Origin, PluginProfile,
-    SessionView,
+    ApiError, ApiLimits, Effects, ErrorCode, EventSink, Gate, HostRequest, LogLine, LogSink, Models, Origin,
+    PluginProfile, SecretStore, SessionView, public_config,
 };
 
 /// The host's side of `ctx.*`, for all plugins of one project.
@@ -32,6 +40,12 @@ pub struct ContextPorts {
     pub processes: Arc<dyn ProcessExecutor>,
     /// Makes requests.
     pub http: Arc<dyn HttpClient>,
+    /// Knows the values of secrets.
+    pub secrets: Arc<dyn SecretStore>,
+    /// Runs containers.
+    pub docker: Arc<dyn DockerClient>,
+    /// Answers calls of language models; nothing where no provider is set up.
+    pub models: Option<Models>,
     /// The time, for measuring.
     pub clock: Arc<dyn Clock>,
     /// Shows what plugins tell the user.
@@ -64,8 +78,22 @@ pub(crate) struct Shared {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) root_as_given: PathBuf,
     pub(crate) storage: Storage,
+    pub(crate) ledger: Ledger,
+    pub(crate) answers: Answers,
+    pub(crate) chats: Chats,
+    pub(crate) handles: Handles,
     pub(crate) limits: ApiLimits,
     pub(crate) effects: Effects,
+    /// Plugins that change no file of the project.
+    observed: RwLock<HashSet<PluginId>>,
+    /// Whether the user knows that programs are not fully confined here.
+    pub(crate) said_unconfined: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn is_observed(&self, plugin: &PluginId) -> bool {
+        self.observed.read().unwrap_or_else(PoisonError::into_inner).contains(plugin)
+    }
 }
 
 impl PluginContext {
@@ -87,10 +115,22 @@ impl PluginContext {
             directory,
             root_as_given: settings.project_root,
             storage,
+            ledger: Ledger::default(),
+            answers: Answers::default(),
+            chats: Chats::default(),
+            handles: Handles::default(),
             limits: settings.limits,
             effects: settings.effects,
+            observed: RwLock::default(),
+            said_unconfined: AtomicBool::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Only observes a plugin from now on: what it would write, create or delete in the project is checked, recorded and
+    /// answered as if it were done, and is not done. Its other calls act as they do.
+    pub fn observe(&self, plugin: PluginId) {
+        self.shared.observed.write().unwrap_or_else(PoisonError::into_inner).insert(plugin);
     }
 
     /// The project's root without links: the one that paths given to the [`Gate`] begin with.
@@ -111,15 +151,38 @@ impl PluginContext {
             self.log(&plugin, &origin, line);
             return Ok(Value::Null);
         }
+        // Parts of a request, which has its line already
+        match op {
+            "fetch.read" => return ops::fetch::read(&self.shared, &plugin.id, args).await,
+            "fetch.cancel" => return ops::fetch::cancel(&self.shared, &plugin.id, args),
+            "llm.read" => return ops::llm::read(&self.shared, &plugin.id, args).await,
+            "llm.cancel" => return ops::llm::cancel(&self.shared, &plugin.id, args),
+            _ => {}
+        }
         let call = Call::new(Arc::clone(&self.shared), plugin, origin, op, args);
         let result = answer(&call, op).await;
         call.finish(&result);
         result
     }
 
+    /// Gives up what a plugin has open, since nobody is there any more to use it: its isolate is gone.
+    pub fn forget_open(&self, plugin: &PluginId) {
+        self.shared.answers.forget(plugin);
+        self.shared.chats.forget(plugin);
+    }
+
     /// Takes a line that a plugin logged; the text is cut at the limit.
     pub fn log(&self, plugin: &PluginProfile, origin: &Origin, mut line: LogLine) {
-        ops::notify::truncate(&mut line.message, self.shared.limits.message);
+        let most = self.shared.limits.message;
+        if Guard::SecretRedacted.stands() {
+            // What will be cut off need not be looked through, but what is cut in two has to be known for what it was
+            ops::notify::truncate(&mut line.message, most.saturating_mul(2));
+            line.message = redacted_text(&line.message).into_owned();
+            if let Value::Object(fields) = public_config(&Value::Object(std::mem::take(&mut line.fields))) {
+                line.fields = fields;
+            }
+        }
+        ops::notify::truncate(&mut line.message, most);
         self.shared.ports.logs.log(plugin, origin, line);
     }
 
@@ -145,6 +208,13 @@ async fn answer(call: &Arc<Call>, op: &str) -> Result<Value, ApiError> {
         "fs.remove" => ops::folders::remove(call).await,
         "exec" => ops::exec::exec(call).await,
         "fetch" => ops::fetch::fetch(call).await,
+        "secret.handle" => ops::secret::handle(call),
+        "docker.run" => ops::docker::run(call).await,
+        "llm.chat" => ops::llm::chat(call).await,
+        "llm.stream" => ops::llm::stream(call).await,
+        "llm.countTokens" => ops::llm::count_tokens(call).await,
+        "llm.calculateCost" => ops::llm::calculate_cost(call),
+        "llm.budget" => ops::llm::budget(call),
         "storage.get" => ops::storage::get(call).await,
         "storage.set" => ops::storage::set(call).await,
         "storage.delete" => ops::storage::delete(call).await,
@@ -166,14 +236,14 @@ mod tests {
     use std::fmt::Write as _;
     use std::sync::Mutex;
 
-    use mimir_shared_config::{Denial, PluginId, PluginIdentity};
+    use mimir_shared_config::Denial;
     use mimir_shared_platform::testing::{ManualClock, MemoryAuditLog, MemoryNotifier};
-    use mimir_shared_platform::{HostProcesses, OsFileSystem, ReqwestClient};
+    use mimir_shared_platform::{DockerEngine, HostProcesses, OsFileSystem, ReqwestClient};
     use mimir_shared_providers::{Message, Role};
     use serde_json::json;
 
     use super::*;
-    use crate::ports::{MockEventSink, MockGate, MockLogSink, MockSessionView};
+    use crate::ports::{MockEventSink, MockGate, MockLogSink, MockSecretStore, MockSessionView};
     use crate::recording::MockRecording;
 
     /// A gate that refuses what it is asked the `refused`-th time, and what it was asked.
@@ -201,6 +271,9 @@ mod tests {
             files: Arc::new(OsFileSystem),
             processes: Arc::new(HostProcesses::new([])),
             http: Arc::new(ReqwestClient::new()),
+            docker: Arc::new(DockerEngine::new(None)),
+            models: None,
+            secrets: Arc::new(MockSecretStore::new()),
             clock: Arc::new(ManualClock::at(0)),
             notifier: Arc::new(MemoryNotifier::default()),
             audit: Arc::new(MemoryAuditLog::default()),

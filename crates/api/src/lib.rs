@@ -13,6 +13,7 @@ mod call;
 mod command_line;
 mod context;
 mod error;
+mod ledger;
 mod limits;
 mod ops;
 mod ports;
@@ -28,9 +29,12 @@ mod tool_builder;
 pub use context::{ContextPorts, ContextSettings, PluginContext};
 pub use error::{ApiError, ErrorCode};
 pub use limits::ApiLimits;
-pub use ports::{EventSink, FileChange, FileEvent, Gate, LogLevel, LogLine, LogSink, SessionInfo, SessionView};
+pub use ports::{
+    EventSink, FileChange, FileEvent, Gate, LogLevel, LogLine, LogSink, Models, SecretStore, SessionInfo, SessionView,
+};
 pub use profile::{HostRequest, Origin, PluginProfile};
 pub use public_config::public_config;
 pub use recording::{Effects, RecordedCall, RecordedCalls, RecordedError, Recording};
 pub use registrations::{DeclaredCommand, Registrations};
+pub use secrets::SecretValue;
 pub use tool_builder::{BuiltTool, DeclaredTool, ToolBuilder};

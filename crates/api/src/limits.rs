@@ -18,10 +18,28 @@ pub struct ApiLimits {
     pub exec_default: Duration,
     /// How long a program may run at most.
     pub exec_max: Duration,
+    /// Processes and threads that a program may have at once.
+    pub processes: u32,
+    /// Files and folders of the project that are looked at to find what a program may reach; it reaches no others.
+    pub project_entries: usize,
     /// Bytes of the body of an answer.
     pub response: usize,
-    /// How long a request may take, all redirects included.
+    /// Bytes of all files together that are copied into a container.
+    pub container_files: u64,
+    /// Bytes of memory of a container.
+    pub container_memory: u64,
+    /// Processes and threads in a container.
+    pub container_processes: u32,
+    /// Processors for a container, in thousandths of one.
+    pub container_cpu_thousandths: u32,
+    /// Tokens that one call of a language model may use, question and answer together.
+    pub tokens: u64,
+    /// Tokens that an answer of a language model may have if the call does not say.
+    pub answer_tokens: u64,
+    /// How long a request may take until its answer begins, all redirects included.
     pub fetch: Duration,
+    /// How long the body of an answer may take after that, the time included in which the plugin does not read it.
+    pub response_time: Duration,
     /// How many redirects are followed; the Fetch standard says 20.
     pub redirects: usize,
     /// Bytes of a plugin's storage for one project, as JSON.
@@ -40,8 +58,17 @@ impl Default for ApiLimits {
             input: 8 << 20,
             exec_default: Duration::from_secs(60),
             exec_max: Duration::from_secs(600),
-            response: 8 << 20,
+            processes: 256,
+            project_entries: 50_000,
+            response: 16 << 20,
+            container_files: 64 << 20,
+            container_memory: 1 << 30,
+            container_processes: 256,
+            container_cpu_thousandths: 2_000,
+            tokens: 1_000_000,
+            answer_tokens: 4_096,
             fetch: Duration::from_secs(30),
+            response_time: Duration::from_secs(120),
             redirects: 20,
             storage: 1 << 20,
             message: 4_096,

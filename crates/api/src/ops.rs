@@ -3,11 +3,14 @@
 
 use crate::{ApiError, ErrorCode};
 
+pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod fetch;
 pub(crate) mod files;
 pub(crate) mod folders;
+pub(crate) mod llm;
 pub(crate) mod notify;
+pub(crate) mod secret;
 pub(crate) mod session;
 pub(crate) mod storage;
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mimir_shared_config::{Access, Denial, PluginId};
-use mimir_shared_providers::Message;
+use mimir_shared_config::{Access, Denial, Llm, PluginId};
+use mimir_shared_providers::{LlmProvider, Message, PriceTable};
 use serde_json::{Map, Value};
 
-use crate::{ApiError, Origin, PluginProfile};
+use crate::{ApiError, Origin, PluginProfile, SecretValue};
 
 /// Decides what a plugin may do. Asked before each call, and once more about what was really opened or resolved.
 #[cfg_attr(test, mockall::automock)]
@@ -16,6 +16,29 @@ pub trait Gate: Send + Sync {
     /// Whether the plugin may, or why not. Paths are absolute, beneath [`PluginContext::root`](crate::PluginContext::root)
     /// and without `.` and `..`.
     fn check(&self, plugin: &PluginProfile, access: &Access) -> Result<(), Denial>;
+
+    /// How much of language models the plugin may use.
+    fn llm(&self, plugin: &PluginProfile) -> Llm;
+}
+
+/// Who answers `ctx.llm`, and what it costs.
+#[derive(Clone)]
+pub struct Models {
+    /// Runs the models.
+    pub provider: Arc<dyn LlmProvider>,
+    /// What they cost.
+    pub prices: Arc<PriceTable>,
+}
+
+/// The secrets of the user.
+#[cfg_attr(test, mockall::automock)]
+pub trait SecretStore: Send + Sync {
+    /// The value of a secret, if there is one of that name.
+    ///
+    /// # Errors
+    /// If there is a place for secrets that can't be read or that others can read as well. The error says nothing of what
+    /// stands there.
+    fn value(&self, name: &str) -> Result<Option<SecretValue>, ApiError>;
 }
 
 /// The sessions of the agent.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here should stop")]
 #![allow(clippy::disallowed_methods, reason = "the tests prepare and look at what the calls touch")]
 
+mod answers;
 mod audit;
 mod docker;
 mod exec;
@@ -13,5 +14,6 @@ mod llm;
 mod paths;
 mod races;
 mod replay;
+mod secrets;
 mod session;
 mod storage;
