@@ -72,6 +72,8 @@ export interface Command {
 export interface PluginContext {
   readonly fs: FileSystem;
   readonly exec: Exec;
+  readonly docker: Docker;
+  readonly llm: Llm;
   readonly storage: Storage;
   readonly log: Log;
   readonly session: Session;
@@ -88,6 +90,11 @@ export interface PluginContext {
   readonly restarted: boolean;
   /** Fires at the limit, or when the user interrupts. Only during a call. */
   readonly signal: AbortSignal | undefined;
+  /**
+   * What stands for a secret that the plugin may send and never sees: put it into the value of a header of `fetch`. It needs
+   * `capabilities.secrets`, and is replaced on the way to the hosts named there alone.
+   */
+  secret(name: string): Promise<string>;
   /** Shows the user a message. */
   notify(message: string, level?: 'info' | 'warn' | 'error'): Promise<void>;
 }
@@ -164,6 +171,74 @@ export interface ExecResult {
   exitCode: number;
   stdout: string;
   stderr: string;
+}
+
+/** Runs containers. Needs `capabilities.docker`, and the image among its `images`. */
+export interface Docker {
+  /**
+   * Runs a container to its end. It has no network and no privileges, and nothing is mounted into it: `files` are copied
+   * to `/project`, where it starts. An image that is not on the machine throws `NOT_FOUND`.
+   */
+  run(image: string, options?: DockerOptions): Promise<ExecResult>;
+}
+
+export interface DockerOptions {
+  /** Arguments of the image's entry point. */
+  command?: readonly string[];
+  /** Files and folders of the project that the plugin may read. What it may not read in a folder is left out. */
+  files?: readonly string[];
+  env?: Record<string, string>;
+  /** What the program reads from its standard input; anything but a string is written as JSON. */
+  input?: unknown;
+  /** Milliseconds until it is ended: 60,000 if not given, 600,000 at most. The limit of the event counts as well. */
+  timeoutMs?: number;
+}
+
+/** Calls language models, within the budget of the session. Needs `capabilities.llm`. */
+export interface Llm {
+  /** Asks for a whole answer. What it may cost at most is set aside before; `LIMIT` where that is more than is left. */
+  chat(request: LlmRequest): Promise<LlmAnswer>;
+  /** Asks for an answer piece by piece; the last piece is the whole. Left early, it counts as the most it may cost. */
+  streamChat(request: LlmRequest): AsyncGenerator<LlmPiece, void, void>;
+  countTokens(request: LlmRequest): Promise<number>;
+  /** US dollars; `null` for a model without a known price. */
+  calculateCost(model: string, usage: Partial<LlmUsage>): Promise<number | null>;
+  /** US dollars of this session. `limit` and `remaining` are `null` where there is no limit. */
+  budget(): Promise<{ limit: number | null; spent: number; remaining: number | null }>;
+}
+
+export interface LlmRequest {
+  model: string;
+  /** A text is what the user says, alone. */
+  messages: string | readonly Message[];
+  tools?: readonly { name: string; description: string; inputSchema: { [key: string]: unknown } }[];
+  /** The most tokens that the answer may have: 4,096 if not given. */
+  maxTokens?: number;
+  /** From 0 to 1. */
+  temperature?: number;
+}
+
+export interface LlmAnswer {
+  /** The text of the message. */
+  text: string;
+  message: Message;
+  /** Why it ends: `end`, `toolCalls`, `maxTokens`, `refused`, or the provider's own word. */
+  stop: string;
+  usage: LlmUsage;
+  /** US dollars; `null` for a model without a known price. */
+  cost: number | null;
+  /** The model that answered. */
+  model: string;
+}
+
+export type LlmPiece = { text: string; answer?: undefined } | { text?: undefined; answer: LlmAnswer };
+
+/** Tokens; each is counted once. */
+export interface LlmUsage {
+  inputTokens: number;
+  outputTokens: number;
+  cacheReadTokens: number;
+  cacheWriteTokens: number;
 }
 
 /** A small store of the plugin's own in this project. It outlives the session, and is cleared at uninstall. */

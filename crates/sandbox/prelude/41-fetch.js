@@ -58,8 +58,8 @@ const loadFetch = once(() => {
     return body.stream;
   }
 
-  /** A promise of all the bytes; the body is used from now on. */
-  function consume(body) {
+  /** A promise of all the bytes, `most` at most; the body is used from now on. */
+  function consume(body, most = Infinity) {
     if (body === null) return PromiseResolve(new Uint8Array(0));
     if (isUsed(body) || isLocked(body)) return PromiseReject(new TypeError('the body was used already'));
     body.used = true;
@@ -78,6 +78,12 @@ const loadFetch = once(() => {
         }
         ArrayPrototypePush(chunks, chunk);
         total += TypedArrayPrototypeGetLength(chunk);
+        if (total > most) {
+          const error = new RangeError(`the body has more than ${most} bytes`);
+          handled(readable.cancel(record, error));
+          reject(error);
+          return;
+        }
         // Not at once: a stream with everything in its queue would grow the stack.
         PromisePrototypeThen(PromiseResolve(), step);
       },
@@ -400,6 +406,32 @@ const loadFetch = once(() => {
     return at < 0 ? url : StringPrototypeSlice(url, 0, at);
   }
 
+  // What the host takes as the arguments of one call, in base64 and with some room for the rest.
+  const MAX_BODY = 6000000;
+  // The host knows a request by its number.
+  let count = 0;
+
+  /** A body that the host holds: read when somebody reads it. */
+  function streamed(id, forget) {
+    const fed = loadReadable().newStream({
+      __proto__: null,
+      pull: () => PromisePrototypeThen(hostCall('fetch.read', { __proto__: null, id }), (data) => {
+        if (data === null) forget();
+        if (!fed.canTake()) return;
+        if (data === null) fed.close();
+        else fed.enqueue(Uint8ArrayFromBase64(data));
+      }, (error) => {
+        forget();
+        throw failed(error);
+      }),
+      cancel() {
+        forget();
+        return call('fetch.cancel', () => ({ id }));
+      },
+    }, 0);
+    return fed;
+  }
+
   async function fetch(input, init = undefined) {
     needArguments(arguments.length, 1, 'fetch');
     const request = new Request(input, init);
@@ -410,30 +442,48 @@ const loadFetch = once(() => {
     const list = listOfHeaders(record.headers);
     const headers = [];
     for (let i = 0; i < list.length; i++) ArrayPrototypePush(headers, [list[i].name, list[i].value]);
-    const args = { __proto__: null, url: withoutFragment(url), method, headers };
-    if (record.body !== null) args.body = Uint8ArrayPrototypeToBase64(await consume(record.body));
+    const id = ++count;
+    const args = { __proto__: null, url: withoutFragment(url), method, headers, id };
+    if (record.body !== null) args.body = Uint8ArrayPrototypeToBase64(await consume(record.body, MAX_BODY));
     if (signal !== null && isAborted(signal)) throw reasonOf(signal);
     const { promise, resolve, reject } = PromiseWithResolvers();
-    // The host is not told: what it has done is done. Its answer is dropped.
-    const forget = signal === null ? nothing : onAbort(signal, () => reject(reasonOf(signal)));
+    let fed;
+    const cancel = () => handled(call('fetch.cancel', () => ({ id })));
+    const forget = signal === null ? nothing : onAbort(signal, () => {
+      reject(reasonOf(signal));
+      if (fed !== undefined) fed.fail(reasonOf(signal));
+      cancel();
+    });
     try {
       PromisePrototypeThen(hostCall('fetch', args), resolve, (error) => reject(failed(error)));
     } catch (error) {
       reject(failed(error));
     }
     let answer;
+    let isOpen = false;
     try {
       answer = await promise;
+      isOpen = answer.stream === true;
     } finally {
-      forget();
+      if (!isOpen) forget();
     }
-    if (redirect === 'error' && answer.redirected) throw failed('the answer was redirected');
-    const hasBody = answer.body !== undefined && answer.body !== null && !ArrayPrototypeIncludes(NULL_BODY_STATUS, answer.status);
+    const isRefused = redirect === 'error' && answer.redirected;
+    const hasBody = method !== 'HEAD' && !ArrayPrototypeIncludes(NULL_BODY_STATUS, answer.status) &&
+      (isOpen || (answer.body !== undefined && answer.body !== null));
+    if (isOpen && (isRefused || !hasBody)) {
+      forget();
+      cancel();
+    }
+    if (isRefused) throw failed('the answer was redirected');
+    if (isOpen && hasBody) fed = streamed(id, forget);
     return newResponse({
       type: 'basic', url: withoutFragment(answer.url), status: answer.status, statusText: answer.statusText ?? '',
       redirected: !!answer.redirected,
-    }, answer.headers, hasBody && method !== 'HEAD'
-      ? { __proto__: null, bytes: Uint8ArrayFromBase64(answer.body), stream: undefined, used: false, type: null }
+    }, answer.headers, hasBody
+      ? {
+        __proto__: null, bytes: isOpen ? undefined : Uint8ArrayFromBase64(answer.body), stream: fed?.stream, used: false,
+        type: null,
+      }
       : null);
   }
 

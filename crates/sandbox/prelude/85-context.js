@@ -161,6 +161,39 @@ const storage = {
   clear: () => call('storage.clear', nothing),
 };
 
+// Made at first use: each name in here costs memory in every isolate otherwise.
+const loadLlm = once(() => {
+  async function* streamChat(request) {
+    const stream = await call('llm.stream', () => request);
+    let ended = false;
+    try {
+      for (;;) {
+        const piece = await call('llm.read', () => stream);
+        ended = piece.answer !== undefined;
+        yield piece;
+        if (ended) return;
+      }
+    } finally {
+      if (!ended) PromisePrototypeThen(call('llm.cancel', () => stream), undefined, () => {});
+    }
+  }
+  return ObjectFreeze({
+    chat: (request) => call('llm.chat', () => request),
+    streamChat,
+    countTokens: (request) => call('llm.countTokens', () => request),
+    calculateCost: (model, usage) => call('llm.calculateCost', () => ({ model: text(model, 'the model'), usage })),
+    budget: () => call('llm.budget', nothing),
+  });
+});
+
+const loadDocker = once(() => ObjectFreeze({
+  run: (image, options) => call('docker.run', () => {
+    const request = { __proto__: null, ...options, image: text(image, 'the image') };
+    if (request.input !== undefined && typeof request.input !== 'string') request.input = JSONStringify(request.input);
+    return request;
+  }),
+}));
+
 const LEVELS = { __proto__: null, debug: 0, info: 1, warn: 2, error: 3 };
 
 function log(level, values) {
@@ -202,6 +235,13 @@ const ctx = {
   log: ObjectFreeze(logger),
   session: ObjectFreeze(session),
   notify: (message, level) => call('notify', () => ({ message: text(message, 'the message'), level: level ?? 'info' })),
+  secret: (name) => call('secret.handle', () => ({ name: text(name, 'the name') })),
+  get llm() {
+    return loadLlm();
+  },
+  get docker() {
+    return loadDocker();
+  },
   get config() {
     return deepFreeze(contextData().config ?? {});
   },

@@ -338,6 +338,7 @@ impl Host {
             }
             Message::Disposed { plugin, ref failure } => {
                 let Some(member) = self.speaker(plugin, "the end") else { return };
+                self.common.host_calls.gone(&member.image.id);
                 if self.dismiss(plugin) {
                     // What it asked for at its end still goes on; only the empty table is cleared away.
                     self.requests.lock().retain(|_, of_plugin| !of_plugin.is_empty());
@@ -522,6 +523,7 @@ impl Host {
             self.common.host_calls.process_ended(&ids, reason);
         }
         for member in &members {
+            self.common.host_calls.gone(&member.image.id);
             member.was_removed();
             if verdict.suspects.contains(&member.number) {
                 member.runs_alone.store(true, Ordering::SeqCst);

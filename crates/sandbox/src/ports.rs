@@ -61,6 +61,12 @@ pub trait HostCalls: Send + Sync + 'static {
     /// Takes note of a failure that no call waited for: in a timer, or after the answer.
     fn failed(&self, plugin: &PluginId, failure: &CallFailure);
 
+    /// Takes note that a plugin's isolate is gone, and with it whoever could use what the plugin has open. It may come back
+    /// in another one, which makes no call before this returns.
+    fn gone(&self, plugin: &PluginId) {
+        let _ = plugin;
+    }
+
     /// Takes note that a sandbox process ended against the agent's will, with these plugins in it. Whoever of them is
     /// needed again gets another process.
     fn process_ended(&self, plugins: &[PluginId], reason: &str);

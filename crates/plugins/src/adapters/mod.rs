@@ -14,5 +14,6 @@ pub(crate) mod policy;
 pub(crate) mod problems;
 pub(crate) mod reporter;
 pub(crate) mod session_view;
+pub(crate) mod secret_store;
 pub(crate) mod state_store;
 pub(crate) mod subscriber;

@@ -1,5 +1,6 @@
 //! `fetch`, with a host on the other side that answers by the path of the address.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,31 @@ use crate::host::{before, handler, options, process};
 struct FetchHost {
     requests: Mutex<Vec<Value>>,
     logs: Mutex<Vec<String>>,
+    /// What is left of the bodies that are read piece by piece, by request.
+    open: Mutex<HashMap<u64, Vec<&'static str>>>,
+    cancelled: Mutex<Vec<u64>>,
+}
+
+impl FetchHost {
+    async fn read(&self, id: u64) -> Result<String, HostCallError> {
+        let next = {
+            let mut open = self.open.lock().unwrap();
+            let rest = open.get_mut(&id).unwrap();
+            if rest.is_empty() { None } else { Some(rest.remove(0)) }
+        };
+        match next {
+            None => Ok("null".into()),
+            Some("hang") => std::future::pending().await,
+            Some("broken") => Err(refusal("LIMIT", "the answer is too large", None)),
+            Some(chunk) => Ok(json!(chunk).to_string()),
+        }
+    }
+
+    /// An answer whose body is read later.
+    fn stream(&self, url: &str, id: u64, pieces: &[&'static str]) -> String {
+        self.open.lock().unwrap().insert(id, pieces.to_vec());
+        json!({ "url": url, "status": 200, "headers": [], "stream": true, "redirected": false }).to_string()
+    }
 }
 
 fn answer(url: &str, status: u16, headers: &[[&str; 2]], body: Option<&str>) -> String {
@@ -42,8 +68,17 @@ const MULTIPART: &str = "LS1iDQpDb250ZW50LURpc3Bvc2l0aW9uOiBmb3JtLWRhdGE7IG5hbWU
 #[async_trait]
 impl HostCalls for FetchHost {
     async fn call(&self, call: HostCall) -> Result<String, HostCallError> {
-        assert_eq!(call.op, "fetch");
-        let request: Value = serde_json::from_str(&call.args).unwrap();
+        let mut request: Value = serde_json::from_str(&call.args).unwrap();
+        let id = request.as_object_mut().unwrap().remove("id").unwrap().as_u64().unwrap();
+        match call.op.as_str() {
+            "fetch" => {}
+            "fetch.read" => return self.read(id).await,
+            "fetch.cancel" => {
+                self.cancelled.lock().unwrap().push(id);
+                return Ok("null".into());
+            }
+            op => panic!("{op} is no part of fetch"),
+        }
         self.requests.lock().unwrap().push(request.clone());
         let url = request["url"].as_str().unwrap();
         let plain = ["content-type", "text/plain;charset=utf-8"];
@@ -64,6 +99,9 @@ impl HostCalls for FetchHost {
                 "body": TEXT, "redirected": true })
                 .to_string()
             }
+            "stream" => self.stream(url, id, &[TEXT, JSON]),
+            "stream-breaks" => self.stream(url, id, &[TEXT, "broken"]),
+            "stream-hangs" => self.stream(url, id, &[TEXT, "hang"]),
             "hang" => std::future::pending().await,
             "denied" => return Err(refusal("CAPABILITY_DENIED", "no network", Some("network"))),
             "down" => return Err(refusal("IO", "connection refused", None)),
@@ -260,6 +298,75 @@ async fn an_abort_ends_the_wait() {
     ] {
         check_answer(body, expected).await;
     }
+}
+
+#[tokio::test]
+async fn bodies_are_read_from_the_host_as_somebody_reads_them() {
+    for (body, expected, cancelled) in [
+        ("return await (await fetch(at + 'stream')).text()", json!("hé{\"a\":[1]}"), 0),
+        (
+            "const r = await fetch(at + 'stream'); const c = r.clone(); return [(await r.bytes()).length, (await c.text()).length]",
+            json!([12, 11]),
+            0,
+        ),
+        (
+            "const out = []; for await (const chunk of (await fetch(at + 'stream')).body) out.push(chunk.length); return out",
+            json!([3, 9]),
+            0,
+        ),
+        // Who stops reading tells the host
+        ("for await (const chunk of (await fetch(at + 'stream')).body) return chunk.length", json!(3), 1),
+        ("await (await fetch(at + 'stream')).body.cancel(); return 1", json!(1), 1),
+        ("const r = await fetch(at + 'stream', { method: 'HEAD' }); return r.body", json!(null), 1),
+        (
+            "try { await (await fetch(at + 'stream-breaks')).text() } catch (e) { return [e.name, e.message, e.code] }",
+            json!(["TypeError", "fetch failed: the answer is too large", "LIMIT"]),
+            0,
+        ),
+        // An abort reaches the body, too
+        (
+            "const c = new AbortController(); const r = await fetch(at + 'stream-hangs', { signal: c.signal });
+             const text = r.text(); c.abort(); try { await text } catch (e) { return e === c.signal.reason }",
+            json!(true),
+            1,
+        ),
+        (
+            "const c = new AbortController(); const r = await fetch(at + 'stream', { signal: c.signal });
+             const text = await r.text(); c.abort(); return text.length",
+            json!(11),
+            0,
+        ),
+        (
+            "const c = new AbortController(); const p = fetch(at + 'hang', { signal: c.signal }); await 0; c.abort();
+             try { await p } catch (e) { return e.name }",
+            json!("AbortError"),
+            1,
+        ),
+    ] {
+        let host = Arc::new(FetchHost::default());
+        let sandbox = PluginSandbox::new(options(process()), Arc::clone(&host) as Arc<dyn HostCalls>, None);
+        let mut image = handler("fetcher", &format!("async () => {{ const at = 'https://host.test/'; {body} }}"));
+        image.limits.cpu = Duration::from_secs(2);
+        let result = before(&sandbox.plugin(image)).await.result;
+        assert_eq!(value(&result, body), expected, "{body}");
+        // What was asked before the answer was given has arrived before it, but is not yet done
+        for _ in 0..1_000 {
+            if host.cancelled.lock().unwrap().len() >= cancelled {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(host.cancelled.lock().unwrap().len(), cancelled, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn the_body_of_a_request_is_bounded() {
+    let body = "let left = 100; const endless = new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(1 << 20)); left -= 1; if (!left) c.close() } });
+        try { await fetch(at + 'text', { method: 'POST', duplex: 'half', body: endless }) } catch (e) { return [e.name, left > 80] }";
+    let (result, requests) = run(body).await;
+    assert_eq!(value(&result, body), json!(["RangeError", true]));
+    assert!(requests.is_empty());
 }
 
 /// What the host is asked for `fetch(…)`.
