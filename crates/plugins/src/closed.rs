@@ -11,7 +11,7 @@ use crate::surroundings::Surroundings;
 /// Closes Mimir's own folder, the company's policy and the folders of these plugins.
 pub(crate) fn close_places<'a>(
     control: &CapabilityControl,
-    surroundings: &Surroundings,
+    surroundings: &'a Surroundings,
     plugins: impl IntoIterator<Item = &'a Path>,
     files: &dyn FileSystem,
 ) {

@@ -16,6 +16,32 @@ pub enum PluginsError {
     /// A configuration file is there and can't be read.
     #[error("the configuration can't be read")]
     Unreadable(#[source] PlatformError),
+    /// What stands where a configuration file should is none.
+    #[error("`{}` is no ordinary file of at most 1 MiB", path.display())]
+    NoConfiguration {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The project's configuration is a link that leads out of the project.
+    #[error("`{}` leads out of the project", path.display())]
+    ConfigurationElsewhere {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Mimir's own folder lies in the project, so that a repository could have brought grants.
+    #[error("Mimir's own folder `{}` lies in the project `{}`", home.display(), project.display())]
+    HomeInProject {
+        /// Mimir's own folder.
+        home: PathBuf,
+        /// The project's folder.
+        project: PathBuf,
+    },
+    /// A layer of the wall around plugins is required and not there.
+    #[error("plugins do not start: {}", missing_layers(missing))]
+    LayersMissing {
+        /// Each layer that is missing: its name, who requires it, and why it is not there.
+        missing: Vec<(&'static str, String, String)>,
+    },
     /// Nobody knows where Mimir's own folder is.
     #[error("there is no home folder to keep plugins, grants and trust in")]
     NoHome,
@@ -59,6 +85,11 @@ pub enum PluginsError {
     },
 }
 
+fn missing_layers(missing: &[(&'static str, String, String)]) -> String {
+    let each = missing.iter().map(|(layer, by, why)| format!("{by} requires `{layer}`, which is not enforced ({why})"));
+    each.collect::<Vec<_>>().join("; ")
+}
+
 impl PluginsError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
@@ -66,6 +97,15 @@ impl PluginsError {
             Self::Configuration(error) => error.help().map(str::to_owned),
             Self::Unreadable(PlatformError::NotUtf8 { .. }) => Some("save it as UTF-8".to_owned()),
             Self::Unreadable(_) => Some("check what stands there and its permissions".to_owned()),
+            Self::NoConfiguration { path } => Some(format!("look what stands there: `ls -l {}`", path.display())),
+            Self::ConfigurationElsewhere { .. } => Some("put the file itself there".to_owned()),
+            Self::HomeInProject { .. } => Some(
+                "grants and trust that lie in a repository are not the user's: set MIMIR_HOME to a folder outside of it"
+                    .to_owned(),
+            ),
+            Self::LayersMissing { .. } => Some(
+                "`mimir plugin doctor` shows what this kernel enforces; `--no-plugins` starts without any".to_owned(),
+            ),
             Self::NoHome => Some("set HOME, or MIMIR_HOME to a folder of Mimir's own".to_owned()),
             Self::NoProject { .. } => Some("name a folder that exists".to_owned()),
             Self::Loader(error) => Some(error.hint()),

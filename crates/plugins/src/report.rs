@@ -42,6 +42,8 @@ pub enum ReportKind {
     Quarantined,
     /// A part of what a plugin wanted was not done.
     NotObeyed,
+    /// What an answer would have come to of a plugin that only observes; the event's emission tells so as well.
+    Observed,
     /// A plugin wrote to its log.
     Log,
     /// A plugin tells the user something.

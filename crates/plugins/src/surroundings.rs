@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mimir_loader::{Places, TrustStore};
 use mimir_shared_config::{Config, ConfigSources, ConfigText};
-use mimir_shared_platform::FileSystem;
+use mimir_shared_platform::{FileSystem, Guard};
 
 use crate::PluginsError;
 
@@ -16,6 +16,8 @@ const HOME_VARIABLE: &str = "MIMIR_HOME";
 const CONFIG_FILE: &str = "config.yml";
 /// The company's policy, where only an administrator can write.
 const POLICY_FILE: &str = "/etc/mimir/policy.yml";
+/// No configuration comes near this, in bytes.
+const LARGEST: u64 = 1 << 20;
 /// Names another policy in builds for tests; in no other may a user say where the company's policy lies.
 #[cfg(feature = "test-hooks")]
 const POLICY_VARIABLE: &str = "MIMIR_TEST_POLICY";
@@ -63,10 +65,18 @@ impl Surroundings {
         if project.is_some() {
             places.project = start;
         }
+        if is_carried(&places, variable("HOME"), files) && Guard::TrustHome.stands() {
+            return Err(PluginsError::HomeInProject { home: places.home, project: places.project });
+        }
         #[cfg(feature = "test-hooks")]
         let policy = policy.or(variable(POLICY_VARIABLE).map(Path::new));
         let policy = policy.unwrap_or(Path::new(POLICY_FILE)).to_owned();
         Ok(Self { places, environment, current_dir, policy })
+    }
+
+    /// A variable of this run's environment.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The project's configuration file.
@@ -85,13 +95,36 @@ impl Surroundings {
         project.ancestors().find(|folder| files.exists(&folder.join(".git"))).unwrap_or(project).to_owned()
     }
 
+    /// The project's configuration. A link there that leads elsewhere would show a file of the user's in messages, or be
+    /// written in its place.
+    fn read_projects(&self, files: &dyn FileSystem) -> Result<Option<ConfigText>, PluginsError> {
+        let path = self.project_config();
+        let real = |path: &Path| files.canonicalize(path).ok();
+        match (real(&path), real(&self.places.project)) {
+            (Some(file), Some(project)) if !file.starts_with(&project) => {
+                Err(PluginsError::ConfigurationElsewhere { path })
+            }
+            _ => read(files, &path),
+        }
+    }
+
     /// What the layers say, taken together.
     pub(crate) fn configuration(&self, files: &dyn FileSystem) -> Result<Config, PluginsError> {
         let trust = TrustStore::in_home(&self.places.home);
+        let is_trusted = trust.is_trusted(&self.places.project).map_err(PluginsError::Loader)?;
+        self.read_all(files, is_trusted || !Guard::TrustConfiguration.stands())
+    }
+
+    /// The same as if the repository were trusted already.
+    pub(crate) fn configuration_if_trusted(&self, files: &dyn FileSystem) -> Result<Config, PluginsError> {
+        self.read_all(files, true)
+    }
+
+    fn read_all(&self, files: &dyn FileSystem, project_trusted: bool) -> Result<Config, PluginsError> {
         let sources = ConfigSources {
             user: read(files, &self.user_config())?,
-            project: read(files, &self.project_config())?,
-            project_trusted: trust.is_trusted(&self.places.project).map_err(PluginsError::Loader)?,
+            project: self.read_projects(files)?,
+            project_trusted,
             environment: self.environment.clone(),
             flags: Vec::new(),
             policy: read(files, &self.policy)?,
@@ -105,7 +138,27 @@ fn readable((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(
     Some((name.into_string().ok()?, value.into_string().ok()?))
 }
 
+/// Whether Mimir's own folder lies in the project, so that whoever made the project could have made it: grants and trust
+/// would be the repository's. Only the user's home holds the user's own, and a folder above it that is no repository.
+fn is_carried(places: &Places, user: Option<&str>, files: &dyn FileSystem) -> bool {
+    // As far as it exists: it is made at the first grant
+    let real = |path: &Path| {
+        let known = path.ancestors().find_map(|above| Some((above, files.canonicalize(above).ok()?)));
+        known.map_or_else(|| path.to_owned(), |(above, real)| real.join(path.strip_prefix(above).unwrap_or(above)))
+    };
+    let (home, project) = (real(&places.home), real(&places.project));
+    let is_users = user.map(|user| real(Path::new(user))).is_some_and(|user| {
+        let is_repository = user != project && files.exists(&project.join(".git"));
+        home == user.join(HOME_FOLDER) && !is_repository
+    });
+    home.starts_with(&project) && !is_users
+}
+
 fn read(files: &dyn FileSystem, path: &Path) -> Result<Option<ConfigText>, PluginsError> {
+    // A device would never end, and a pipe would never begin
+    if files.metadata(path).is_ok_and(|found| !found.is_file() || found.len > LARGEST) {
+        return Err(PluginsError::NoConfiguration { path: path.to_owned() });
+    }
     match files.read_to_string(path) {
         Ok(text) => Ok(Some(ConfigText::new(path, text))),
         Err(error) if error.is_not_found() => Ok(None),

@@ -28,7 +28,7 @@ pub struct Change {
 pub struct Traced {
     /// What became of it.
     pub emission: Emission,
-    /// What each plugin changed, in order.
+    /// What each plugin changed, or would have changed if it only observes, in order.
     pub changes: Vec<Change>,
     /// The plugins that failed, whatever that did to the event.
     pub failed: Vec<PluginId>,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use mimir_commands::json_text;
-use mimir_plugins::{EventName, PluginId, Traced};
+use mimir_plugins::{EventName, Outcome, PluginId, Traced};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -26,6 +26,9 @@ struct EventLine<'a> {
 struct AnswerLine<'a> {
     plugin: &'a str,
     outcome: &'a str,
+    /// What would have come of it, if the plugin only observes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     ms: f64,
@@ -59,9 +62,17 @@ struct PartLine<'a> {
     approvals: u64,
     denials: u64,
     failures: u64,
+    /// Answers that would have done something, if the plugin only observes.
+    #[serde(skip_serializing_if = "is_zero")]
+    observed: u64,
     ms: f64,
     cpu_ms: f64,
     peak_heap_bytes: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Prints what came of one event.
@@ -70,6 +81,7 @@ pub(crate) fn event(out: &mut dyn Write, name: EventName, traced: &Traced) -> io
     let answers = emission.answers.iter().map(|answer| AnswerLine {
         plugin: answer.plugin.as_str(),
         outcome: answer.outcome.as_str(),
+        would: answer.would.map(Outcome::as_str),
         reason: answer.reason.as_deref(),
         ms: millis(answer.elapsed),
         cpu_ms: millis(answer.cpu),
@@ -96,6 +108,7 @@ pub(crate) fn summary(out: &mut dyn Write, tally: &Tally) -> io::Result<()> {
         approvals: part.outcomes.approved,
         denials: part.outcomes.denied,
         failures: part.failures,
+        observed: part.observed,
         ms: millis(part.wall),
         cpu_ms: millis(part.cpu),
         peak_heap_bytes: part.peak_heap,

@@ -107,9 +107,10 @@ impl Notices {
         self.say(Said { mark: "!", style: Theme::WARN, plugin: None, message, hint: None });
     }
 
-    /// Something about a plugin. A failure in an event shows with that event, so it is not said again.
+    /// Something about a plugin. A failure in an event shows with that event, so it is not said again; nor is what a
+    /// plugin that observes would have done.
     pub(crate) fn report(&self, report: &Report) {
-        if report.kind == ReportKind::Failed {
+        if matches!(report.kind, ReportKind::Failed | ReportKind::Observed) {
             return;
         }
         let (mark, style) = match (report.kind, report.level) {

@@ -177,9 +177,23 @@ fn without_place(error: &serde_json::Error) -> String {
     }
 }
 
+/// The check of the fuzz target.
+#[cfg(test)]
+#[path = "../../../../fuzz/properties/recording.rs"]
+mod property;
+
+#[cfg(test)]
+#[path = "../../../../fuzz/properties/drive.rs"]
+mod drive;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_recording_is_read_to_its_end() {
+        drive::drive("recording", property::check);
+    }
 
     fn check(recording: &str, expected: &[&str]) {
         let found: Vec<_> = Reader::new(recording.as_bytes())

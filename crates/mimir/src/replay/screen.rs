@@ -69,14 +69,20 @@ pub(crate) fn event(
 
 /// Whether there is more to say about an answer than who gave it.
 fn is_notable(answer: &AnswerRecord, traced: &Traced) -> bool {
-    answer.outcome != Outcome::Passed || answer.reason.is_some() || traced.failed.contains(&answer.plugin)
+    answer.outcome != Outcome::Passed
+        || answer.would.is_some()
+        || answer.reason.is_some()
+        || traced.failed.contains(&answer.plugin)
 }
 
 /// What one plugin did, and why.
 fn beneath(out: &mut dyn Write, width: usize, answer: &AnswerRecord, has_failed: bool) -> io::Result<()> {
     let shown = if has_failed && answer.outcome == Outcome::Passed { Outcome::Failed } else { answer.outcome };
     let ((mark, style), dim, plugin) = (mark(shown), Theme::DIM, &answer.plugin);
+    // What is only observed looks different at a glance: nothing came of it
+    let (mark, style) = if answer.would.is_some() { ("◌", Theme::TYPE) } else { (mark, style) };
     let said = match (answer.outcome, has_failed) {
+        _ if answer.would.is_some() => observed(answer, has_failed),
         (Outcome::Passed, false) => format!("passed by {plugin}"),
         (Outcome::Blocked, true) => format!("{plugin} failed, which blocks"),
         (Outcome::Denied, true) => format!("{plugin} failed, which denies"),
@@ -99,6 +105,17 @@ fn beneath(out: &mut dyn Write, width: usize, answer: &AnswerRecord, has_failed:
         writeln!(out, "{:1$}{dim}… {rest} more lines{dim:#}", "", INDENT + 2)?;
     }
     Ok(())
+}
+
+/// What would have come of the answer of a plugin that only observes.
+fn observed(answer: &AnswerRecord, has_failed: bool) -> String {
+    let plugin = &answer.plugin;
+    match answer.would.unwrap_or(answer.outcome) {
+        Outcome::Blocked if has_failed => format!("{plugin} failed, which would have blocked (it only observes)"),
+        Outcome::Denied if has_failed => format!("{plugin} failed, which would have denied (it only observes)"),
+        would if has_failed || would == Outcome::Failed => format!("{plugin} failed (it only observes)"),
+        would => format!("would have been {would} by {plugin} (it only observes)"),
+    }
 }
 
 /// The differences of two payloads, field by field.
@@ -160,17 +177,18 @@ pub(crate) fn summary(out: &mut dyn Write, width: usize, tally: &Tally) -> io::R
 
 fn parts(tally: &Tally) -> Table {
     type Count = fn(&Part) -> u64;
-    let counts: [(&'static str, Style, Count); 6] = [
+    let counts: [(&'static str, Style, Count); 7] = [
         ("EVENTS", Theme::PLAIN, |part| part.events),
         ("CHANGES", Theme::WARN, |part| part.outcomes.changed),
         ("BLOCKS", Theme::BAD, |part| part.outcomes.blocked),
         ("APPROVED", Theme::GOOD, |part| part.outcomes.approved),
         ("DENIED", Theme::BAD, |part| part.outcomes.denied),
         ("FAILED", Theme::BAD, |part| part.failures),
+        ("OBSERVED", Theme::TYPE, |part| part.observed),
     ];
-    // Few plugins answer permission requests
+    // Few plugins answer permission requests, and few only observe
     let is_shown = |(title, _, count): &(&str, Style, Count)| {
-        !matches!(*title, "APPROVED" | "DENIED") || tally.parts.values().any(|part| count(part) > 0)
+        !matches!(*title, "APPROVED" | "DENIED" | "OBSERVED") || tally.parts.values().any(|part| count(part) > 0)
     };
     let counts: Vec<_> = counts.into_iter().filter(is_shown).collect();
     let number = |title| Column { title, align: Align::Right, fit: Fit::Keep };

@@ -49,6 +49,8 @@ pub(crate) struct Part {
     pub(crate) outcomes: Outcomes,
     /// Answers that are missing because the plugin failed, whatever that did to the event.
     pub(crate) failures: u64,
+    /// Answers that would have done something, of a plugin that only observes.
+    pub(crate) observed: u64,
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
     pub(crate) peak_heap: usize,
@@ -79,6 +81,7 @@ impl Tally {
             let part = self.parts.entry(answer.plugin.clone()).or_default();
             part.events += 1;
             part.outcomes.add(answer.outcome);
+            part.observed += u64::from(answer.would.is_some());
             part.cpu += answer.cpu;
             part.wall += answer.elapsed;
             part.peak_heap = part.peak_heap.max(answer.heap_peak);

@@ -4,12 +4,17 @@
 
 #[cfg(all(feature = "test-hooks", target_os = "linux"))]
 mod attacks;
+mod audit;
+#[cfg(unix)]
+mod doctor;
 mod embedding;
 mod errors;
 mod event_table;
 mod events;
 #[cfg(target_os = "linux")]
+mod formatter;
 mod kills;
+mod observe;
 mod packages;
 mod place;
 mod placement;

@@ -3,12 +3,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mimir_api::{
-    ApiLimits, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Origin, PluginContext, PluginProfile,
+    ApiLimits, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Models, Origin, PluginContext, PluginProfile,
 };
 use mimir_registry::{EventBus, PluginRegistry};
 use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls, LayerReport};
 use mimir_shared_config::{PluginId, PluginIdentity};
-use mimir_shared_platform::{AuditLog, AuditRecord, Clock, HostProcesses, ReqwestClient, SystemClock};
+use mimir_shared_platform::{AuditLog, AuditRecord, Clock, DockerEngine, HostProcesses, ReqwestClient, SystemClock, Trampoline};
+#[cfg(feature = "test-hooks")]
+use mimir_shared_providers::LlmProvider;
+use mimir_shared_providers::PriceTable;
 use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, json};
 use tokio::runtime::Handle;
@@ -20,6 +23,7 @@ use super::failure::failure_of;
 use super::gate::ControlGate;
 use super::log_sink::ReportedLogs;
 use super::notifier::ReportedNotices;
+use super::secret_store::UserSecrets;
 use super::session_view::NoSessions;
 use crate::PluginsError;
 use crate::builder::Prepared;
@@ -51,11 +55,18 @@ impl ContextCalls {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let audit = audit.unwrap_or_else(|| Arc::new(NoAudit));
         let environment = surroundings.environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let trampoline = settings.helper.as_ref().map_or_else(Trampoline::current_exe, Trampoline::at);
         let ports = ContextPorts {
             gate: Arc::new(ControlGate(Arc::clone(control))),
             files: Arc::clone(files),
-            processes: Arc::new(HostProcesses::new(environment)),
+            processes: Arc::new(HostProcesses::new(environment).with_trampoline(trampoline)),
             http: Arc::new(ReqwestClient::new()),
+            secrets: Arc::new(UserSecrets {
+                environment: surroundings.environment.clone(),
+                file: surroundings.places.home.join("secrets.yml"),
+            }),
+            docker: Arc::new(DockerEngine::new(surroundings.variable("DOCKER_HOST"))),
+            models: models(prepared),
             clock: Arc::clone(&clock),
             notifier: Arc::new(ReportedNotices(reports.clone())),
             audit: Arc::clone(&audit),
@@ -84,6 +95,11 @@ impl ContextCalls {
     /// Lets a plugin make host calls from now on.
     pub(crate) fn admit(&self, id: PluginId, identity: PluginIdentity) {
         self.profiles.write().insert(id.clone(), Arc::new(PluginProfile { id, identity }));
+    }
+
+    /// Keeps a plugin from changing files of the project: it only observes.
+    pub(crate) fn observe(&self, id: PluginId) {
+        self.context.observe(id);
     }
 
     /// Waits until every failure so far is counted.
@@ -134,6 +150,10 @@ impl HostCalls for ContextCalls {
         counting.spawn_on(async move { registry.record_failure_alone(&plugin, &failure).await }, &self.runtime);
     }
 
+    fn gone(&self, plugin: &PluginId) {
+        self.context.forget_open(plugin);
+    }
+
     fn process_ended(&self, plugins: &[PluginId], reason: &str) {
         let plugins: Vec<&str> = plugins.iter().map(PluginId::as_str).collect();
         let detail = json!({ "plugins": plugins, "reason": reason });
@@ -146,6 +166,21 @@ impl HostCalls for ContextCalls {
         self.audit.record(AuditRecord { plugin: None, kind: "unsealed".to_owned(), detail: layers.into() });
         self.reports.push(Report::unsealed(missing));
     }
+}
+
+/// Who answers `ctx.llm`, at the list prices.
+fn models(prepared: &Prepared) -> Option<Models> {
+    let provider = prepared.settings.llm.clone();
+    #[cfg(feature = "test-hooks")]
+    let provider = provider.or_else(|| scripted(prepared.surroundings.variable("MIMIR_TEST_LLM")?));
+    Some(Models { provider: provider?, prices: Arc::new(PriceTable::builtin().clone()) })
+}
+
+/// A provider that says what a test wants, and uses a thousand tokens for it.
+#[cfg(feature = "test-hooks")]
+fn scripted(answer: &str) -> Option<Arc<dyn LlmProvider>> {
+    use mimir_shared_providers::{ScriptedAnswer, ScriptedProvider, Usage};
+    Some(Arc::new(ScriptedProvider::repeating(ScriptedAnswer::new(answer, Usage::new(10, 1_000)))))
 }
 
 fn origin_of(origin: Option<CallOrigin>) -> Origin {

@@ -68,6 +68,9 @@ impl From<PluginsError> for StoreError {
         match error {
             PluginsError::Configuration(error) => configuration(&error),
             PluginsError::Loader(error) => load_error(&error),
+            refused @ PluginsError::LayersMissing { .. } => {
+                Self::Refused { message: refused.to_string(), hint: refused.hint() }
+            }
             other => Self::failed(with_causes(&other), other.hint()),
         }
     }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mimir_registry::{Emission, Envelope, Notice, Outcome, Reporter};
+use mimir_registry::{AnswerRecord, Emission, Envelope, Notice, Outcome, Reporter};
 use mimir_shared_platform::{AuditLog, AuditRecord, Level};
 use serde_json::json;
 
@@ -40,7 +40,14 @@ impl Reporter for BusReporter {
                 self.audit(|| AuditRecord::new(plugin.as_str(), "quarantine", json!({ "reason": reason })));
                 (Level::Error, ReportKind::Quarantined)
             }
-            Notice::NotObeyed { .. } => (Level::Warning, ReportKind::NotObeyed),
+            Notice::Observed { .. } => (Level::Info, ReportKind::Observed),
+            Notice::NotObeyed { plugin, event, message } => {
+                self.audit(|| {
+                    let detail = json!({ "event": event, "outcome": "not obeyed", "reason": message });
+                    AuditRecord::new(plugin.as_str(), "decision", detail)
+                });
+                (Level::Warning, ReportKind::NotObeyed)
+            }
             Notice::OrderCycle { .. } | Notice::OrderIgnored { .. } | Notice::State { .. } => {
                 (Level::Warning, ReportKind::Warning)
             }
@@ -50,16 +57,20 @@ impl Reporter for BusReporter {
     }
 
     fn emitted(&self, envelope: &Envelope, emission: &Emission) {
-        for answer in emission.answers.iter().filter(|answer| answer.outcome != Outcome::Passed) {
+        let is_notable = |answer: &&AnswerRecord| answer.outcome != Outcome::Passed || answer.would.is_some();
+        for answer in emission.answers.iter().filter(is_notable) {
             self.audit(|| {
+                // Of a plugin that only observes it is what would have come of its answer
+                let key = if answer.would.is_some() { "would" } else { "outcome" };
                 let detail = json!({
                     "event": envelope.name,
                     "session": &*envelope.session_id,
-                    "outcome": answer.outcome,
+                    key: answer.would.unwrap_or(answer.outcome),
                     "reason": answer.reason,
                     "ms": answer.elapsed.as_secs_f64() * 1e3,
                 });
-                AuditRecord::new(answer.plugin.as_str(), "decision", detail)
+                let kind = if answer.would.is_some() { "observed" } else { "decision" };
+                AuditRecord::new(answer.plugin.as_str(), kind, detail)
             });
         }
     }

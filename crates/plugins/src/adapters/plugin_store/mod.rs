@@ -1,5 +1,8 @@
 //! The command line's [`PluginStore`] over the loader and the configuration's files.
 
+mod audit;
+mod doctor;
+mod grants;
 mod start;
 mod switch;
 mod view;
@@ -9,12 +12,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mimir_commands::{
-    GrantView, PluginInfo, PluginStore, PluginSummary, Severity, StoreError, Switched, TrustView, Validation,
+    AuditQuery, AuditTrail, AuditVerdict, Check, GrantView, PluginInfo, PluginStore, PluginSummary, RepositoryView, Severity, StoreError, Switched, TrustView,
+    Validation,
 };
-use mimir_loader::{Discovery, Found, GrantState, LoadError, LoadedPlugin, PluginLoader};
+use mimir_loader::{Discovery, Found, LoadError, LoadedPlugin, PluginLoader};
 use mimir_sandbox::Placement;
-use mimir_shared_config::{Config, Decision, LimitSettings, widened, widened_limits};
-use mimir_shared_platform::{FileKind, FileSystem};
+use mimir_shared_config::{Capabilities, Config};
+use mimir_shared_platform::{AuditRecord, FileKind, FileSystem};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::problems::{load_error, problem, problems_of};
@@ -145,7 +150,12 @@ impl PluginStore for Store {
     }
 
     async fn switch(&self, name: &str, enabled: bool, global: bool) -> Result<Switched, StoreError> {
-        if enabled { self.enable(name, global).await } else { self.disable(name, global).await }
+        let switched = if enabled { self.enable(name, global).await } else { self.disable(name, global).await }?;
+        if let Some(file) = &switched.file {
+            let kind = if enabled { "enable" } else { "disable" };
+            self.record(AuditRecord::new(&switched.id, kind, json!({ "where": file, "counts": switched.enabled == enabled })))?;
+        }
+        Ok(switched)
     }
 
     async fn validate<'a>(&self, path: Option<&'a Path>) -> Result<Vec<Validation>, StoreError> {
@@ -175,54 +185,38 @@ impl PluginStore for Store {
         } else {
             store.distrust(&project).map_err(|error| load_error(&error))?;
         }
+        if trusted != was_trusted {
+            let kind = if trusted { "trust" } else { "untrust" };
+            self.record(AuditRecord { plugin: None, kind: kind.to_owned(), detail: json!({ "project": project }) })?;
+        }
         Ok(TrustView { project, trusted, changed: trusted != was_trusted })
     }
 
-    async fn requested(&self, name: &str) -> Result<GrantView, StoreError> {
-        let found = self.find(name).await?;
-        if let Decision::Blocked(origin) | Decision::NotAllowed(origin) = &found.decision {
-            let message = format!("`{}` may not run: {origin} says so", found.id);
-            return Err(StoreError::Refused { message, hint: None });
-        }
-        let LoadedPlugin { id, identity, manifest, .. } = self.load(&found).await?;
-        let grants = self.loader.grants();
-        let state = grants.state(&identity, &manifest).map_err(|error| load_error(&error))?;
-        let all = grants.all().map_err(|error| load_error(&error))?;
-        let is_same = |held: &&mimir_shared_config::Grant| {
-            held.identity.source == identity.source && held.identity.package == identity.package
-        };
-        let policy = self.config.teams.capabilities.as_ref();
-        let withheld = policy.map(|policy| widened(&manifest.capabilities, policy)).unwrap_or_default();
-        Ok(GrantView {
-            id: id.to_string(),
-            version: manifest.version.clone(),
-            source: view::source(found.place),
-            path: found.dir,
-            hash: identity.hash.as_str().to_owned(),
-            requested: manifest.capabilities.clone(),
-            limits: widened_limits(&manifest.limits, &LimitSettings::default()),
-            before: all.iter().rfind(is_same).map(|grant| grant.capabilities.clone()),
-            granted: matches!(state, GrantState::Granted { .. }),
-            withheld: withheld
-                .into_iter()
-                .map(|line| format!("the company's policy keeps it from this: {line}"))
-                .collect(),
-        })
+    async fn repository(&self) -> Result<RepositoryView, StoreError> {
+        self.repository_view().await
     }
 
-    async fn grant(&self, shown: &GrantView) -> Result<(), StoreError> {
-        let found = self.find(&shown.id).await?;
-        let LoadedPlugin { identity, manifest, .. } = self.load(&found).await?;
-        if identity.hash.as_str() != shown.hash {
-            let message = format!("`{}` has changed while you read what it asks for", shown.id);
-            return Err(StoreError::failed(message, Some(format!("look again: `mimir plugin grant {}`", shown.id))));
-        }
-        self.loader.grants().grant(&identity, &manifest).map_err(|error| load_error(&error))?;
-        Ok(())
+    async fn requested(&self, name: &str) -> Result<GrantView, StoreError> {
+        self.grant_view(name).await
+    }
+
+    async fn grant(&self, shown: &GrantView, capabilities: &Capabilities, with_limits: bool) -> Result<(), StoreError> {
+        self.put_grant(shown, capabilities, with_limits).await
     }
 
     async fn revoke(&self, name: &str) -> Result<bool, StoreError> {
-        let found = self.find(name).await?;
-        self.loader.grants().revoke(&found.source(), &found.package).map_err(|error| load_error(&error))
+        self.take_back(name).await
+    }
+
+    async fn doctor(&self) -> Result<Vec<Check>, StoreError> {
+        self.check_up().await
+    }
+
+    fn audit(&self, query: &AuditQuery) -> Result<Box<dyn AuditTrail>, StoreError> {
+        Ok(self.audit_trail(query))
+    }
+
+    async fn verify_audit(&self) -> Result<AuditVerdict, StoreError> {
+        self.audit_verdict()
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use mimir_commands::{StoreError, Switched, with_causes};
 use mimir_loader::{Found, GrantState, Place};
 use mimir_shared_config::{ConfigError, Decision, PluginEntry, PluginList, add_plugin, remove_plugin};
-use mimir_shared_platform::PlatformError;
+use mimir_shared_platform::{AuditRecord, PlatformError};
+use serde_json::json;
 
 use super::{MANIFEST, Store};
 use crate::adapters::problems::{configuration, load_error};
@@ -49,6 +50,7 @@ impl Store {
         if let Ok(plugin) = after.loader.load(&found).await
             && after.loader.state().release(&plugin.identity).map_err(|error| load_error(&error))?
         {
+            self.record(AuditRecord::new(plugin.id.as_str(), "release", json!({ "hash": plugin.identity.hash })))?;
             switched.notes.push("it is not in quarantine any more".to_owned());
         }
         Ok(switched)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mimir_commands::{GrantState as Granted, PluginInfo, PluginState, PluginSummary, Severity, Source, with_causes};
 use mimir_loader::{GrantState, Place};
-use mimir_shared_config::{Capabilities, Decision, Failure, LimitSettings, Limits, Origin, effective};
+use mimir_shared_config::{Capabilities, Decision, Failure, LimitSettings, Limits, Origin, effective, widened};
 
 use super::{Examined, Store};
 use crate::adapters::problems::{problem, problems_of};
@@ -34,6 +34,7 @@ impl Store {
             needs: manifest.map(|manifest| manifest.capabilities.clone()).unwrap_or_default(),
             events: events.unwrap_or_default(),
             shadows: found.shadowed.iter().map(|shadowed| shadowed.dir.clone()).collect(),
+            mode: self.config.mode_of(&found.id, &found.decision, found.needs_trust),
         }
     }
 
@@ -135,14 +136,17 @@ impl Store {
             return Granted::NotNeeded;
         }
         // What is not enabled was not loaded: what is known of it is the package, and not its content
-        let is_granted = match loaded {
-            Some(Ok(plugin)) => {
-                let state = self.loader.grants().state(&plugin.identity, manifest);
-                matches!(state, Ok(GrantState::Granted { .. }))
-            }
-            _ => false,
+        let state = match loaded {
+            Some(Ok(plugin)) => self.loader.grants().state(&plugin.identity, manifest).ok(),
+            _ => None,
         };
-        if is_granted { Granted::Granted } else { Granted::Missing }
+        match state {
+            Some(GrantState::Granted { grant }) => {
+                let is_whole = widened(&manifest.capabilities, &grant.capabilities).is_empty();
+                if is_whole { Granted::Granted } else { Granted::Partly }
+            }
+            _ => Granted::Missing,
+        }
     }
 
     /// A configuration file as people call it.
