@@ -43,10 +43,10 @@ impl GrantStore {
     /// If the file can't be read or understood.
     pub fn state(&self, identity: &PluginIdentity, manifest: &PluginManifest) -> Result<GrantState, LoadError> {
         let all = self.file.read()?.grants;
-        // What a test takes out is that a grant is for one content: then it is for whatever lies there
+        // What a test takes out is that a grant is for one content of one source: then it is for whatever is called so
         let is_meant = |grant: &&Grant| match Guard::GrantContent.stands() {
             true => grant.is_for(identity),
-            false => is_same_package(&grant.identity, identity),
+            false => grant.identity.package == identity.package,
         };
         if let Some(grant) = all.iter().rfind(is_meant) {
             return Ok(GrantState::Granted { grant: grant.clone() });

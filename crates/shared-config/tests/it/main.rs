@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod closed;
 mod config;
 mod decide;
 mod design;
@@ -11,4 +12,5 @@ mod manifest;
 mod messages;
 mod permits;
 mod properties;
+mod repository;
 mod schemas;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use mimir_shared_platform::testing::DockerMachine;
 use tempfile::TempDir;
 
 use super::case::Case;
@@ -31,6 +32,8 @@ pub(super) struct World {
     pub(super) other: Server,
     before: Files,
     swapping: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
+    /// Keeps a Docker engine going.
+    docker: Option<tokio::runtime::Runtime>,
     /// Files that an arrangement itself goes on changing.
     restless: Vec<String>,
 }
@@ -52,6 +55,7 @@ impl World {
             other: Server::start(),
             before: Files::new(),
             swapping: None,
+            docker: None,
             restless: Vec::new(),
         };
         let built = Path::new(env!("CARGO_BIN_EXE_mimir"));
@@ -140,7 +144,16 @@ impl World {
             }
             // Bound is enough: it stays when the listener is gone
             "socket" => drop(UnixListener::bind(self.path("project/socket")).unwrap()),
+            "hard-link" => fs::hard_link(self.path("outside/secret.txt"), self.path("project/shared.txt")).unwrap(),
+            "docker" => self.docker = Some(docker(&self.path("docker.sock"))),
             "swapped-link" => self.swap(),
+            "open-stores" => {
+                for store in fs::read_dir(self.path("home")).unwrap().map(|entry| entry.unwrap().path()) {
+                    if store.extension().is_some_and(|ending| ending == "json") {
+                        fs::set_permissions(store, fs::Permissions::from_mode(0o666)).unwrap();
+                    }
+                }
+            }
             _ => panic!("{}: there is no arrangement `{name}`", case.name),
         }
     }
@@ -234,6 +247,14 @@ impl World {
         let changed = paths.filter(|path| self.before.get(*path) != after.get(*path) && !self.restless.contains(path));
         changed.map(|path| (path.clone(), after.get(path).cloned())).collect()
     }
+}
+
+/// Something that speaks as a Docker engine does, at `socket`. Its containers run no program.
+fn docker(socket: &Path) -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let images = ["docker.io/library/node:22", "docker.io/evil/node:22"];
+    runtime.block_on(async { DockerMachine::listen(socket, &images) }).unwrap();
+    runtime
 }
 
 impl Drop for World {
