@@ -49,6 +49,24 @@ export async function context(ctx: PluginContext): Promise<void> {
   });
   ctx.log.debug(exitCode, stdout, stderr, text, bytes);
 
+  const container = await ctx.docker.run('node:22', {
+    command: ['node', 'a.js'],
+    files: ['src', 'a.js'],
+    env: { CI: '1' },
+    input: { as: 'json' },
+    timeoutMs: 1_000,
+  });
+  const request = { model: 'm', messages: 'hi', maxTokens: 10, temperature: 0.5 };
+  const answer = await ctx.llm.chat(request);
+  for await (const piece of ctx.llm.streamChat({ model: 'm', messages: [answer.message], tools: [] })) {
+    ctx.log.debug(piece.text === undefined ? piece.answer.stop : piece.text.length);
+  }
+  const cost: number | null = await ctx.llm.calculateCost('m', answer.usage);
+  const { spent, remaining } = await ctx.llm.budget();
+  ctx.log.debug(container.exitCode, cost, spent, remaining, await ctx.llm.countTokens(request));
+  // @ts-expect-error nothing is mounted
+  await ctx.docker.run('node:22', { mounts: ['/'] });
+
   await ctx.storage.set('key', { any: ['JSON'] });
   const stored: { any: string[] } | undefined = await ctx.storage.get<{ any: string[] }>('key');
   await ctx.storage.delete('key');
@@ -61,6 +79,7 @@ export async function context(ctx: PluginContext): Promise<void> {
   ctx.signal?.throwIfAborted();
   await ctx.notify('done');
   await ctx.notify('careful', 'warn');
+  await fetch('https://example.com', { headers: { authorization: `Bearer ${await ctx.secret('API_TOKEN')}` } });
 
   // @ts-expect-error a null is no encoding: bytes are asked for by name
   await ctx.fs.readFile('a', null);
