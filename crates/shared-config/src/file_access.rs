@@ -54,7 +54,7 @@ impl FileAccess {
         let relative = match beneath(places.root(), path) {
             Some(relative) => relative,
             None if applies(FileRule::Beneath) => return deny(format!("`{shown}` lies outside the project")),
-            None => path.strip_prefix("/").unwrap_or(path).to_owned(),
+            None => path.strip_prefix("/").unwrap_or(path).into(),
         };
         if applies(FileRule::Closed)
             && let Some(closed) = places.find(&relative, change)

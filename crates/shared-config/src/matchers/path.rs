@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -8,13 +10,20 @@ use super::spelling::{fold, fold_name};
 ///
 /// Lexical: what a symlink leads to is for whoever opens the file. A `..` behind a symlink means something else to the
 /// kernel than here, so the caller must open the normalised path and no other.
-pub(crate) fn beneath(root: &Path, path: &Path) -> Option<PathBuf> {
+pub(crate) fn beneath<'a>(root: &Path, path: &'a Path) -> Option<Cow<'a, Path>> {
     if path.as_os_str().as_encoded_bytes().contains(&0) {
         return None;
     }
+    // What comes from an open file needs no work: this is asked before and after each call
+    if root.is_absolute()
+        && let Ok(relative) = path.strip_prefix(root)
+        && relative.components().chain(root.components().skip(1)).all(|part| matches!(part, Component::Normal(_)))
+    {
+        return Some(relative.into());
+    }
     let root = normalise(root)?;
     let path = normalise(&root.join(path))?;
-    path.strip_prefix(&root).ok().map(Path::to_path_buf)
+    path.strip_prefix(&root).ok().map(|relative| relative.to_path_buf().into())
 }
 
 /// An absolute path without `.` and `..`.
@@ -44,6 +53,7 @@ pub(crate) struct RestrictedPaths {
     /// Unicode forms.
     folded: Gitignore,
     is_empty: bool,
+    is_ascii: bool,
 }
 
 impl RestrictedPaths {
@@ -57,7 +67,8 @@ impl RestrictedPaths {
             _ => line.as_str().into(),
         });
         let folded = compile(folded.collect::<Vec<_>>().iter().map(|line| &**line))?;
-        Some(Self { as_written, folded, is_empty: globs.is_empty() })
+        let (is_empty, is_ascii) = (globs.is_empty(), globs.iter().all(|glob| glob.is_ascii()));
+        Some(Self { as_written, folded, is_empty, is_ascii })
     }
 
     /// Whether the path or a folder above it is closed. `relative` must be normalised.
@@ -69,6 +80,14 @@ impl RestrictedPaths {
         let closes = |globs: &Gitignore, path: &Path| globs.matched_path_or_any_parents(path, true).is_ignore();
         if closes(&self.as_written, relative) {
             return true;
+        }
+        // Case has been ignored already, so this would find nothing else
+        let is_plain = |name: &OsStr| {
+            let name = name.as_encoded_bytes();
+            name.is_ascii() && !name.contains(&b':') && !name.ends_with(b".") && !name.ends_with(b" ")
+        };
+        if self.is_ascii && relative.iter().all(is_plain) {
+            return false;
         }
         let folded: PathBuf = relative.iter().map(|name| fold_name(&name.to_string_lossy()).into_owned()).collect();
         closes(&self.folded, &folded)
@@ -129,7 +148,11 @@ mod tests {
     #[test]
     fn finds_what_is_beneath() {
         let check = |path: &str, expected: Option<&str>| {
-            assert_eq!(beneath(Path::new("/code/project"), Path::new(path)), expected.map(PathBuf::from), "{path}");
+            assert_eq!(
+                beneath(Path::new("/code/project"), Path::new(path)),
+                expected.map(|path| PathBuf::from(path).into()),
+                "{path}"
+            );
         };
         check("src/main.rs", Some("src/main.rs"));
         check("./src/../README.md", Some("README.md"));
