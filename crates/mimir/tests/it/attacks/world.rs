@@ -20,7 +20,7 @@ use super::server::Server;
 /// The variable of Mimir's environment that holds a secret.
 pub(super) const SECRET_VARIABLE: &str = "CANARY_TOKEN";
 /// What Mimir itself writes beneath its own folder while plugins run. Everything else there is the user's.
-const MIMIRS_OWN: [&str; 6] = ["audit", "cache", "state", "storage", "known", "tmp"];
+const MIMIRS_OWN: [&str; 7] = ["audit", "audit-heads", "cache", "state", "storage", "known", "tmp"];
 
 pub(super) struct World {
     folder: TempDir,
