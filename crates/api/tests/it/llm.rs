@@ -13,17 +13,21 @@ use tokio::sync::Semaphore;
 use crate::harness::{Options, World, profile, world_with};
 
 /// In these tests, a million tokens of `cheap` cost a dollar whichever way.
-fn models(provider: Arc<dyn LlmProvider>) -> Option<Models> {
+fn models(provider: Arc<dyn LlmProvider>) -> Models {
     let prices = r#"{"models": {"cheap": {"input": 1, "output": 1}, "dear": {"input": 1000, "output": 5000}}}"#;
-    Some(Models { provider, prices: Arc::new(PriceTable::from_json(prices).unwrap()) })
+    Models { provider, prices: Arc::new(PriceTable::from_json(prices).unwrap()) }
 }
 
 fn scripted(usage: Usage) -> Arc<ScriptedProvider> {
     Arc::new(ScriptedProvider::repeating(ScriptedAnswer::new("hello", usage)))
 }
 
-fn world(llm: Value, provider: Arc<dyn LlmProvider>) -> World {
-    world_with(Options { capabilities: json!({ "llm": llm }), models: models(provider), ..Options::default() })
+fn world(llm: impl Into<Value>, provider: Arc<dyn LlmProvider>) -> World {
+    world_with(Options {
+        capabilities: json!({ "llm": llm.into() }),
+        models: Some(models(provider)),
+        ..Options::default()
+    })
 }
 
 async fn spent(world: &World) -> f64 {
@@ -96,7 +100,7 @@ async fn refuses_what_is_not_granted_or_makes_no_sense() {
     assert!(provider.requests().is_empty(), "nothing was asked");
     assert_eq!(spent(&world).await, 0.0);
 
-    let none = world_with(Options { models: models(provider), ..Options::default() });
+    let none = world_with(Options { models: Some(models(provider)), ..Options::default() });
     for (op, args) in [
         ("llm.chat", chat(json!({}))),
         ("llm.countTokens", chat(json!({}))),

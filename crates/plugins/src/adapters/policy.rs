@@ -4,6 +4,7 @@ use std::sync::Arc;
 use mimir_hooks::{self as hooks, Judgement as Judged};
 use mimir_registry::{AnswerPolicy, ClosedEffect, Envelope, InvalidAnswer, Judgement, Mode, Reply, Verdict};
 use mimir_shared_config::{EventName, PluginId, Risk};
+use mimir_shared_platform::Guard;
 use parking_lot::RwLock;
 
 use crate::trace::{self, Change};
@@ -43,6 +44,7 @@ impl AnswerPolicy for EventPolicy {
 
     fn judge(&self, plugin: &PluginId, envelope: &Envelope, reply: Reply) -> Result<Judgement, InvalidAnswer> {
         let approve_up_to = self.approve.read().get(plugin).copied().unwrap_or(Some(Risk::Critical));
+        let approve_up_to = if Guard::ApproveRisk.stands() { approve_up_to } else { Some(Risk::Critical) };
         let reply = match reply {
             Reply::Returned { value, changed } => hooks::Reply::Returned { value, changed },
             Reply::Threw { message, stack } => hooks::Reply::Threw { message, stack },
