@@ -305,7 +305,7 @@ impl Host {
     /// Ends the process because of a frame that no sound sandbox process sends.
     fn broke_the_rules(&self, what: &str) {
         if !self.is_dead() && Guard::FrameNonsense.stands() {
-            self.fault.lock().get_or_insert_with(|| format!("the sandbox process sent {what}"));
+            self.fault.lock().get_or_insert_with(|| format!("it sent {what}"));
             self.end();
         }
     }
