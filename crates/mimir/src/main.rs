@@ -23,7 +23,8 @@ use crate::cli::{Cli, Command};
 use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
-    // The same binary serves as the sandbox process and as the bundler: neither gets as far as the command line.
+    // The same binary serves as the sandbox process, as the bundler and as the trampoline of programs: none of them gets as
+    // far as the command line.
     mimir_plugins::main_if_requested();
     let cli = Cli::parse();
     let mut terminal = Terminal::new(cli.global.color);

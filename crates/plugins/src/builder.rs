@@ -22,6 +22,7 @@ pub struct PluginsBuilder {
     pub(crate) explicit: Vec<PathBuf>,
     pub(crate) grants_for_this_run: bool,
     pub(crate) without_plugins: bool,
+    pub(crate) is_diagnosis: bool,
     pub(crate) helper: Option<PathBuf>,
     pub(crate) placement: Option<Placement>,
     pub(crate) leaves_no_traces: bool,
@@ -50,6 +51,7 @@ impl Default for PluginsBuilder {
             explicit: Vec::new(),
             grants_for_this_run: false,
             without_plugins: false,
+            is_diagnosis: false,
             helper: None,
             placement: None,
             leaves_no_traces: false,
@@ -102,6 +104,14 @@ impl PluginsBuilder {
     #[must_use]
     pub fn grant_for_this_run(mut self, grants: bool) -> Self {
         self.grants_for_this_run = grants;
+        self
+    }
+
+    /// Whether this is to find out what is wrong: then it begins also where the list of trusted repositories can't be read,
+    /// and trusts none.
+    #[must_use]
+    pub fn for_diagnosis(mut self, is_diagnosis: bool) -> Self {
+        self.is_diagnosis = is_diagnosis;
         self
     }
 
@@ -178,7 +188,10 @@ impl PluginsBuilder {
         )?;
         surroundings.places.explicit =
             self.explicit.iter().map(|folder| surroundings.current_dir.join(folder)).collect();
-        let config = surroundings.configuration(files.as_ref())?;
+        let config = match self.is_diagnosis {
+            true => surroundings.configuration_for_diagnosis(files.as_ref())?,
+            false => surroundings.configuration(files.as_ref())?,
+        };
         let bundler = self.helper.as_ref().map_or_else(BundlerProcess::current_exe, BundlerProcess::at);
         let (places, version) = (surroundings.places.clone(), env!("CARGO_PKG_VERSION"));
         let loader = PluginLoader::with_bundler(places, config.clone(), version, Box::new(bundler));
