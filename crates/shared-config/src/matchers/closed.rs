@@ -116,10 +116,10 @@ fn closed_names(names: &[Cow<'_, str>], for_change: bool) -> Option<Closed> {
     let holds = |part: &&[&str]| {
         names.windows(part.len()).any(|window| window.iter().zip(*part).all(|(name, closed)| is(name, closed)))
     };
-    if SECRETS.iter().any(|secret| holds(&secret)) {
+    if SECRETS.iter().any(holds) {
         return Some(Closed::Secrets);
     }
-    if GIT_OF_THE_USER.iter().any(|part| holds(&part)) {
+    if GIT_OF_THE_USER.iter().any(holds) {
         return Some(Closed::Git);
     }
     (for_change && is_plugin_package(names)).then_some(Closed::Plugin)
