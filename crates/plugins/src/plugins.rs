@@ -10,8 +10,9 @@ use mimir_registry::{
 };
 use mimir_sandbox::{CapabilityControl, PluginSandbox, SandboxStats};
 use mimir_shared_config::{Config, EventName, PluginId};
-use mimir_shared_platform::AuditLog;
+use mimir_shared_platform::{AuditLog, AuditRecord};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::adapters::emit::BusEmit;
@@ -46,6 +47,15 @@ impl Drop for System {
     fn drop(&mut self) {
         // What plugins write raises events, so their host's side holds the bus, which holds the plugins.
         self.bus.close();
+    }
+}
+
+impl System {
+    /// Puts on record what was decided about a plugin for this run.
+    fn record(&self, plugin: &PluginId, kind: &str) {
+        if let Some(audit) = &self.audit {
+            audit.record(AuditRecord::new(plugin.as_str(), kind, json!({ "where": "this run" })));
+        }
     }
 }
 
@@ -149,7 +159,9 @@ impl Plugins {
     /// # Errors
     /// If it is not loaded, or its state can't be kept.
     pub async fn enable(&self, plugin: &PluginId) -> Result<(), PluginsError> {
-        self.0.registry.enable(plugin).await.map_err(PluginsError::Registry)
+        self.0.registry.enable(plugin).await.map_err(PluginsError::Registry)?;
+        self.0.record(plugin, "enable");
+        Ok(())
     }
 
     /// Switches a plugin off for this run: its isolate goes, and what it was granted with it.
@@ -162,6 +174,7 @@ impl Plugins {
             running.dispose().await;
         }
         self.0.control.revoke(plugin);
+        self.0.record(plugin, "disable");
         Ok(())
     }
 
@@ -189,7 +202,7 @@ impl Plugins {
     pub fn stop(&self) {
         self.0.sandbox.shutdown();
         if let Some(audit) = &self.0.audit
-            && let Err(error) = audit.flush()
+            && let Err(error) = audit.close()
         {
             self.0.reports.push(Report::audit_lost(&error));
         }
