@@ -12,6 +12,9 @@ use super::world::{World, is_closed};
 /// Classes whose attacks reach something that can be seen from outside, so that the plugin's word is not enough.
 const SEEN: [&str; 5] = ["environment", "exec", "file-system", "network", "secrets"];
 
+/// How the traces of secrets begin.
+const TOLD: &str = "the secret";
+
 /// What an attack has left in the world.
 #[derive(Default)]
 struct Traces {
@@ -29,8 +32,10 @@ pub(super) fn check(case: &Case) -> Result<(), String> {
         let Some(expected) = expected else { continue };
         let mut world = World::of(case);
         let ran = run::run(case, &mut world, without);
-        let found = verdict(&ran, &recorded(&world));
         let traces = traces(case, &world, &ran);
+        // A secret that is told is one that got out, whatever the plugin says
+        let is_told = traces.damage.iter().any(|damage| damage.starts_with(TOLD));
+        let found = if is_told { Verdict::Escaped } else { verdict(&ran, &recorded(&world)) };
         let wrong = disagreement(case, expected, &found, &traces);
         if wrong.is_empty() {
             continue;
@@ -123,7 +128,7 @@ fn traces(case: &Case, world: &World, ran: &Ran) -> Traces {
     let leak = |text: &[u8], place: &str, found: &mut Vec<String>| {
         for (name, canary) in &world.canaries {
             if text.windows(canary.len()).any(|window| window == canary.as_bytes()) {
-                found.push(format!("the secret `{name}` in {place}"));
+                found.push(format!("{TOLD} `{name}` in {place}"));
             }
         }
     };
