@@ -9,7 +9,7 @@ use crate::runtime::runtime;
 use crate::terminal::Terminal;
 
 pub(crate) fn run(command: PluginCommand, global: &Global, terminal: &mut Terminal) -> Result<Exit, CommandError> {
-    let mut builder = Plugins::builder();
+    let mut builder = Plugins::builder().for_diagnosis(matches!(command, PluginCommand::Doctor { .. }));
     if let Some(project) = &global.project {
         builder = builder.project(project);
     }

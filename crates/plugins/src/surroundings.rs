@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mimir_loader::{Places, TrustStore};
 use mimir_shared_config::{Config, ConfigSources, ConfigText};
-use mimir_shared_platform::{FileSystem, Guard};
+use mimir_shared_platform::{FileKind, FileSystem, Guard};
 
 use crate::PluginsError;
 
@@ -115,6 +115,13 @@ impl Surroundings {
         self.read_all(files, is_trusted || !Guard::TrustConfiguration.stands())
     }
 
+    /// The same where a list of trusted repositories that can't be read is one without entries: for who is to say what is
+    /// wrong with it.
+    pub(crate) fn configuration_for_diagnosis(&self, files: &dyn FileSystem) -> Result<Config, PluginsError> {
+        let is_trusted = TrustStore::in_home(&self.places.home).is_trusted(&self.places.project).unwrap_or(false);
+        self.read_all(files, is_trusted)
+    }
+
     /// The same as if the repository were trusted already.
     pub(crate) fn configuration_if_trusted(&self, files: &dyn FileSystem) -> Result<Config, PluginsError> {
         self.read_all(files, true)
@@ -156,7 +163,8 @@ fn is_carried(places: &Places, user: Option<&str>, files: &dyn FileSystem) -> bo
 
 fn read(files: &dyn FileSystem, path: &Path) -> Result<Option<ConfigText>, PluginsError> {
     // A device would never end, and a pipe would never begin
-    if files.metadata(path).is_ok_and(|found| !found.is_file() || found.len > LARGEST) {
+    if files.metadata(path).is_ok_and(|found| found.kind == FileKind::Other || (found.is_file() && found.len > LARGEST))
+    {
         return Err(PluginsError::NoConfiguration { path: path.to_owned() });
     }
     match files.read_to_string(path) {
