@@ -68,7 +68,7 @@ pub(crate) async fn read_file(call: &Arc<Call>) -> Result<Value, ApiError> {
 pub(crate) async fn exists(call: &Arc<Call>) -> Result<Value, ApiError> {
     let PathArgs { path } = call.args()?;
     read(call, &path, |call, path| match call.place(&path.relative, Links::Follow, reading) {
-        // A link that leads nowhere is what is left of one when it can't be followed
+        // A link that was not followed has come there meanwhile, and where it leads nobody was asked about
         Ok(place) => Ok(place.metadata()?.is_some_and(|found| found.kind != FileKind::Symlink).into()),
         Err(error) if error.code == ErrorCode::NotFound => Ok(false.into()),
         Err(error) => Err(error),
