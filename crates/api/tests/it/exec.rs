@@ -45,7 +45,7 @@ async fn refuses_what_it_can_not_or_must_not_run() {
     world.check("exec", json!({"command": "ls", "cwd": "out"}), Err(("CAPABILITY_DENIED", "outside"))).await;
     world.check("exec", json!({"command": "ls", "cwd": ".."}), Err(("CAPABILITY_DENIED", "outside"))).await;
     world.check("exec", json!({"command": "ls", "cwd": "src/a.ts"}), Err(("INVALID_ARGUMENT", "is no folder"))).await;
-    world.check("exec", json!({"command": "./x", "cwd": "src"}), Err(("INVALID_ARGUMENT", "could mean two"))).await;
+    world.check("exec", json!({"command": "./x"}), Err(("CAPABILITY_DENIED", "names `./x`"))).await;
     world.check("exec", json!({"command": "ls", "timeoutMs": 0}), Err(("INVALID_ARGUMENT", "timeoutMs"))).await;
     let slow = json!({"command": "sleep", "args": ["1000"], "timeoutMs": 100});
     world.check("exec", slow, Err(("TIMEOUT", "longer than 100 ms"))).await;
@@ -56,6 +56,21 @@ async fn refuses_what_it_can_not_or_must_not_run() {
     small.check("exec", json!({"command": "cat", "input": "x".repeat(11)}), Err(("LIMIT", "input"))).await;
     let slow = json!({"command": "sleep", "args": ["1000"], "timeoutMs": 1e9});
     small.check("exec", slow, Err(("TIMEOUT", "longer than 200 ms"))).await;
+}
+
+#[tokio::test]
+async fn a_program_of_the_project_is_named_by_its_path() {
+    let capabilities = json!({"exec": {"enabled": true, "allowlist": ["./tool *", "out/tool", "*"]}});
+    let world = world_with(Options { capabilities, ..Options::default() });
+    let tool = world.root.join("tool");
+    std::fs::copy("/bin/echo", &tool).unwrap();
+    world.check("exec", json!({"command": "./tool hi"}), Ok(output("hi\n"))).await;
+    world
+        .check("exec", json!({"command": "./tool hi", "cwd": "src"}), Err(("INVALID_ARGUMENT", "could mean two")))
+        .await;
+    world.check("exec", json!({"command": "tool"}), Err(("NOT_FOUND", "can't start"))).await;
+    std::fs::copy("/bin/echo", world.root.join("../outside/tool")).unwrap();
+    world.check("exec", json!({"command": "out/tool"}), Err(("CAPABILITY_DENIED", "out of the project"))).await;
 }
 
 #[tokio::test]

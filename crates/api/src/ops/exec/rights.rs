@@ -50,7 +50,7 @@ pub(super) fn rights(call: &Arc<Call>, program: &str) -> Result<Found, ApiError>
     let network = gate(&Access::ProgramNetwork);
     let limit = shared.limits.project_entries;
     let mut walk = Walk { gate: &gate, nodes: Vec::new(), limit, is_cut: false };
-    walk.all(shared.directory.place(Path::new(""), Links::Follow)?)?;
+    walk.all(shared.directory.place(Path::new(""), Links::Follow)?);
     let is_cut = walk.is_cut;
     let mut rights = ProgramRights { network, processes: shared.limits.processes, ..walk.rights() };
     rights.root = root;
@@ -80,14 +80,14 @@ struct Walk<'a, G: Fn(&Access) -> bool> {
 
 impl<G: Fn(&Access) -> bool> Walk<'_, G> {
     /// The shallow ones first, so that a heap of generated files somewhere costs the rest of the project nothing.
-    fn all(&mut self, root: Box<dyn Place>) -> Result<(), ApiError> {
+    fn all(&mut self, root: Box<dyn Place>) {
         let path = root.real_path().to_owned();
         let mut open: VecDeque<(usize, Box<dyn Place>)> = [(0, root)].into();
         // The gate lets nobody write or remove the root itself, so it is opened for reading at most: no new files in it
         let level = self.level(&path);
         self.nodes.push(Node { parent: 0, path, level, whole: level });
         if level == Level::Closed {
-            return Ok(());
+            return;
         }
         while let Some((parent, folder)) = open.pop_front() {
             if self.nodes.len() >= self.limit {
@@ -130,7 +130,6 @@ impl<G: Fn(&Access) -> bool> Walk<'_, G> {
                 }
             }
         }
-        Ok(())
     }
 
     fn level(&self, path: &Path) -> Level {
@@ -170,5 +169,74 @@ impl<G: Fn(&Access) -> bool> Walk<'_, G> {
             }
         }
         rights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+    use std::fs;
+
+    use mimir_shared_config::Capabilities;
+    use mimir_shared_platform::{FileSystem, OsFileSystem};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What is opened, as paths from the root: read, write, own, list.
+    #[allow(clippy::needless_pass_by_value, reason = "so that cases read well")]
+    fn check(files: &[&str], filesystem: Value, limit: usize, expected: [&[&str]; 4]) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for file in files {
+            fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs::write(root.join(file), "").unwrap();
+        }
+        let capabilities: Capabilities = serde_json::from_value(json!({ "filesystem": filesystem })).unwrap();
+        let gate = |access: &Access| capabilities.permits(access, &root).is_ok();
+        let mut walk = Walk { gate: &gate, nodes: Vec::new(), limit, is_cut: false };
+        let directory = OsFileSystem.open_directory(&root).unwrap();
+        walk.all(directory.place(Path::new(""), Links::Follow).unwrap());
+        let rights = walk.rights();
+        let shown = |paths: Vec<PathBuf>| {
+            let relative = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            let mut paths: Vec<String> = paths.iter().map(relative).collect();
+            paths.sort();
+            paths
+        };
+        let found = [rights.read, rights.write, rights.own, rights.list].map(shown);
+        assert_eq!(found, expected.map(|paths| paths.iter().map(ToString::to_string).collect::<Vec<_>>()), "{files:?}");
+    }
+
+    #[test]
+    fn folders_are_opened_whole_only_if_nothing_in_them_is_closed() {
+        let (read, write) = (json!({"read": true}), json!({"read": true, "write": true}));
+        let all = json!({"read": true, "write": true, "delete": true});
+        check(&["a", "src/b"], json!({}), 99, [&[], &[], &[], &[]]);
+        check(&["a", "src/b"], json!({"write": true}), 99, [&[], &[], &[], &[]]);
+        check(&["a", "src/b"], read.clone(), 99, [&[""], &[], &[], &[]]);
+        // The root itself stays, so nothing new comes into it
+        check(&["a", "src/b"], write.clone(), 99, [&[""], &["a", "src"], &[], &[]]);
+        check(&["a", "src/b"], all, 99, [&[""], &[], &["a", "src"], &[]]);
+        let closed = ["a", ".mimir/config.yml", "src/b", "deep/er/.ssh/id", "deep/er/c", "deep/d"];
+        check(&closed, read.clone(), 99, [&["a", "deep/d", "deep/er/c", "src"], &[], &[], &[""]]);
+        let git = [".git/config", ".git/HEAD", ".git/hooks/x", ".git/objects/y", "a"];
+        check(&git, write.clone(), 99, [&[".git/HEAD", ".git/objects"], &["a"], &[], &[""]]);
+        let restricted = json!({"read": true, "restricted": [".env"]});
+        check(
+            &[".env", "src/.env", "src/b", "node_modules/x/.env"],
+            restricted,
+            99,
+            [&["node_modules", "src/b"], &[], &[], &[""]],
+        );
+        check(
+            &["bare/HEAD", "bare/config", "bare/hooks/x", "bare/refs/y"],
+            write,
+            99,
+            [&[], &["bare/HEAD", "bare/refs"], &[], &[""]],
+        );
+        // What was not looked at is closed
+        check(&["a", "big/1", "big/2", "big/3"], read, 4, [&["a"], &[], &[], &[""]]);
     }
 }
