@@ -82,8 +82,9 @@ fn problem_with(path: &Path, found: &fs::Metadata) -> Option<(String, String)> {
     }
 }
 
-/// Whether somebody else but the administrator owns it, and its mode.
+/// Whether somebody else but the administrator owns it, and its mode; nothing where files have neither.
 #[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "other systems have neither")]
 fn writers(found: &fs::Metadata) -> Option<(bool, u32)> {
     use std::os::unix::fs::MetadataExt as _;
     let owner = found.uid();

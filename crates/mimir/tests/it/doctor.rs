@@ -104,7 +104,11 @@ fn mimirs_own_folder_is_not_the_repositorys() {
         let root = place.project().parent().unwrap().to_owned();
         let mut command = place.mimir();
         command.env("HOME", root.join(user)).args(["plugin", "list"]);
-        if home.is_empty() { command.env_remove("MIMIR_HOME") } else { command.env("MIMIR_HOME", root.join(home)) };
+        if home.is_empty() {
+            command.env_remove("MIMIR_HOME")
+        } else {
+            command.env("MIMIR_HOME", root.join(home))
+        };
         let Ran { code, err, .. } = Ran::of(&mut command);
         (code, err.contains("lies in the project"))
     };

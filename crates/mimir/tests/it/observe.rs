@@ -89,7 +89,8 @@ fn nothing_comes_of_what_an_observer_says() {
         .flat_map(|path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
         .filter_map(|line| serde_json::from_str(&line).ok())
         .collect();
-    let would: Vec<_> = records.iter().filter(|line| line["kind"] == "observed").map(|line| &line["detail"]["would"]).collect();
+    let would: Vec<_> =
+        records.iter().filter(|line| line["kind"] == "observed").map(|line| &line["detail"]["would"]).collect();
     assert_eq!(would, ["blocked", "changed", "blocked", "blocked", "denied"]);
     let decided = records.iter().filter(|line| line["kind"] == "decision" && line["plugin"] == "guard").count();
     assert_eq!(decided, 0);

@@ -191,7 +191,7 @@ fn who_can_make_a_plugin_an_observer() {
         let config = load(&said);
         let (name, source) = (PluginId::new("p").unwrap(), PluginSource::Folder("/p".to_owned()));
         let decision = config.decide(&Candidate { name: &name, source: &source, enabled_by_place: true });
-        assert_eq!(config.mode_of(&name, &decision, is_repositorys), expected, "{:?} {said:?}", decision);
+        assert_eq!(config.mode_of(&name, &decision, is_repositorys), expected, "{decision:?} {said:?}");
     };
     use PluginMode::{Enforce, Observe};
     check(Said::default(), false, Enforce);

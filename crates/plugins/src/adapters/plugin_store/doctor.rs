@@ -132,7 +132,7 @@ impl Store {
             Ok(()) => match verify_audit(&AuditFolder::in_home(home), &SystemClock) {
                 Ok(verdict) if verdict.is_intact() => (
                     Health::Good,
-                    format!("writable and intact: {} lines in {} files", verdict.lines, verdict.segments),
+                    format!("writable and intact: {} lines, segments: {}", verdict.lines, verdict.segments),
                     None,
                 ),
                 Ok(verdict) => {
