@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::context::Shared;
 use crate::project_path::{PathProblem, ProjectPath};
-use crate::secrets::{REDACTED, looks_like_secret, redacted_argv};
+use crate::secrets::{REDACTED, looks_like_secret, redacted_argv, redacted_text};
 use crate::{ApiError, Effects, ErrorCode, FileChange, FileEvent, Origin, PluginProfile};
 
 /// One call on its way: who makes it, what was asked on its behalf, and its line in the audit log, which is written when
@@ -237,7 +237,7 @@ impl Ended {
         detail.insert("outcome".to_owned(), json!(outcome));
         if let Some(reason) = reason {
             let reason = entry.secrets.iter().fold(reason.clone(), |text, secret| text.replace(secret, REDACTED));
-            detail.insert("reason".to_owned(), json!(reason));
+            detail.insert("reason".to_owned(), json!(redacted_text(&reason)));
         }
         detail.insert("us".to_owned(), json!(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)));
         detail.insert("hash".to_owned(), json!(plugin.identity.hash));
@@ -271,7 +271,9 @@ fn describe(access: &Access) -> (String, Vec<String>) {
                 if parsed.query().is_some() {
                     parsed.set_query(Some("…"));
                 }
-                (format!("request {}{}", parsed.origin().ascii_serialization(), parsed.path()), secrets)
+                // Some hosts take them in the path as well
+                let path = redacted_text(parsed.path());
+                (format!("request {}{path}", parsed.origin().ascii_serialization()), secrets)
             }
             Err(_) => ("request what is no URL".to_owned(), vec![url.clone()]),
         },

@@ -36,5 +36,5 @@ pub use profile::{HostRequest, Origin, PluginProfile};
 pub use public_config::public_config;
 pub use recording::{Effects, RecordedCall, RecordedCalls, RecordedError, Recording};
 pub use registrations::{DeclaredCommand, Registrations};
-pub use secrets::SecretValue;
+pub use secrets::{SecretValue, redacted_text};
 pub use tool_builder::{BuiltTool, DeclaredTool, ToolBuilder};

@@ -85,7 +85,7 @@ fn is_opaque(value: &str) -> bool {
 /// A text for people and logs, without what looks like a secret wherever it stands: what follows a name that says so
 /// (`API_KEY=…`, `"token": "…"`, `--password …`, `Authorization: …`), keys and tokens by their forms, the credentials of
 /// URLs, and private keys from their first line to their last.
-pub(crate) fn redacted_text(text: &str) -> Cow<'_, str> {
+pub fn redacted_text(text: &str) -> Cow<'_, str> {
     if !may_hold_secret(text) {
         return Cow::Borrowed(text);
     }

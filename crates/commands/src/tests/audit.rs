@@ -86,7 +86,7 @@ fn everything() -> Vec<AuditEntry> {
     ]
 }
 
-fn store(query: AuditQuery, entries: Vec<AuditEntry>) -> MockPluginStore {
+fn store(query: AuditQuery, entries: &[AuditEntry]) -> MockPluginStore {
     let mut store = MockPluginStore::new();
     let batches = entries.chunks(4).map(<[_]>::to_vec).collect();
     store.expect_audit().withf(move |asked| *asked == query).return_once(move |_| Ok(Box::new(Entries(batches))));
@@ -96,7 +96,7 @@ fn store(query: AuditQuery, entries: Vec<AuditEntry>) -> MockPluginStore {
 #[tokio::test]
 async fn every_entry_is_one_line_that_fits() {
     for width in [60, 120] {
-        let (out, exit) = check("audit", width, store(AuditQuery::default(), everything()), nobody()).await;
+        let (out, exit) = check("audit", width, store(AuditQuery::default(), &everything()), nobody()).await;
         assert_eq!(exit.unwrap(), Exit::Done);
         for line in out.lines() {
             assert!(display_width(line) <= width, "{line}");
@@ -110,17 +110,17 @@ async fn every_entry_is_one_line_that_fits() {
 
 #[tokio::test]
 async fn what_was_refused_alone() {
-    let (out, _) = check("audit --denied", 120, store(AuditQuery::default(), everything()), nobody()).await;
+    let (out, _) = check("audit --denied", 120, store(AuditQuery::default(), &everything()), nobody()).await;
     insta::assert_snapshot!(out);
-    let (out, _) = check("audit --denied", 80, store(AuditQuery::default(), Vec::new()), nobody()).await;
+    let (out, _) = check("audit --denied", 80, store(AuditQuery::default(), &[]), nobody()).await;
     assert_eq!(out, "nothing was refused\n");
-    let (out, _) = check("audit", 80, store(AuditQuery::default(), Vec::new()), nobody()).await;
+    let (out, _) = check("audit", 80, store(AuditQuery::default(), &[]), nobody()).await;
     assert_eq!(out, "nothing is on record\n");
 }
 
 #[tokio::test]
 async fn json_is_the_lines_themselves() {
-    let (out, _) = check("audit --json", 60, store(AuditQuery::default(), everything()), nobody()).await;
+    let (out, _) = check("audit --json", 60, store(AuditQuery::default(), &everything()), nobody()).await;
     assert!(out.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{out:?}");
     let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let expected: Vec<_> = everything();
@@ -144,7 +144,7 @@ async fn what_is_wanted_reaches_the_store() {
         ),
     ];
     for (line, query) in cases {
-        assert_eq!(check(line, 80, store(query, everything()), nobody()).await.1.unwrap(), Exit::Done, "{line}");
+        assert_eq!(check(line, 80, store(query, &everything()), nobody()).await.1.unwrap(), Exit::Done, "{line}");
     }
 }
 

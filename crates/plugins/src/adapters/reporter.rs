@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use mimir_api::redacted_text;
 use mimir_registry::{AnswerRecord, Emission, Envelope, Notice, Outcome, Reporter};
 use mimir_shared_platform::{AuditLog, AuditRecord, Level};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::report::{Report, ReportKind, Reports};
 use crate::trace;
@@ -16,8 +18,26 @@ pub(crate) struct BusReporter {
 impl BusReporter {
     fn audit(&self, record: impl FnOnce() -> AuditRecord) {
         if let Some(audit) = &self.audit {
-            audit.record(record());
+            let mut record = record();
+            audit.record_later(Box::new(|| {
+                redact(&mut record.detail);
+                record
+            }));
         }
+    }
+}
+
+/// Reasons and failures are a plugin's own text, and may repeat what it was asked about.
+fn redact(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(redacted) = redacted_text(text) {
+                *text = redacted;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Object(fields) => fields.values_mut().for_each(redact),
+        _ => {}
     }
 }
 
