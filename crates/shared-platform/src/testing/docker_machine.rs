@@ -12,7 +12,7 @@ use tokio::sync::watch;
 /// was asked. It is stricter than an engine: what it does not know is an error.
 ///
 /// Its containers run no program. Their command says what they do: `cat FILE…` prints files that were copied in, `exit N`
-/// ends with that code, `flood` writes without end, `sleep` does nothing until it is removed. Any other prints a line that
+/// ends with that code, `flood` writes without end, `rights` prints what was taken from it, `sleep` does nothing until it is removed. Any other prints a line that
 /// names the image. Standard input, where there is one, comes back on standard error.
 #[derive(Debug)]
 pub struct DockerMachine {
@@ -219,6 +219,11 @@ async fn attach(mut stream: UnixStream, state: &Mutex<State>, id: &str) -> Optio
         }
         ["exit", number] => code = number.parse().unwrap_or(1),
         ["flood"] => while stream.write_all(&frame(1, &[b'x'; 4_096])).await.is_ok() {},
+        ["rights"] => {
+            let host = &description["HostConfig"];
+            let rights = format!("network {}, without {}, {}", host["NetworkMode"], host["CapDrop"], host["SecurityOpt"]);
+            stream.write_all(&frame(1, rights.as_bytes())).await.ok()?;
+        }
         ["sleep"] => drop(changes.wait_for(|phase| *phase == Phase::Removed).await),
         _ => {
             let line = format!("{} ran\n", description["Image"].as_str().unwrap_or_default());
