@@ -67,7 +67,6 @@ const StringPrototypeTrim = uncurryThis(String.prototype.trim);
 const StringFromCharCode = String.fromCharCode;
 const RegExpPrototypeExec = uncurryThis(RegExp.prototype.exec);
 const RegExpPrototypeGetSource = getterOf(RegExp.prototype, 'source');
-const RegExpPrototypeGetFlags = getterOf(RegExp.prototype, 'flags');
 
 const NumberPrototypeToString = uncurryThis(Number.prototype.toString);
 const NumberPrototypeValueOf = uncurryThis(Number.prototype.valueOf);
@@ -171,6 +170,20 @@ function ArrayPrototypeMap(list, change) {
 
 function TypedArrayPrototypeSubarray(bytes, from, to = TypedArrayPrototypeGetLength(bytes)) {
   return new Uint8Array(TypedArrayPrototypeGetBuffer(bytes), TypedArrayPrototypeGetByteOffset(bytes) + from, to - from);
+}
+
+// The getter `flags` asks for each of them by its name.
+const REGEXP_FLAGS = ['hasIndices', 'global', 'ignoreCase', 'multiline', 'dotAll', 'unicode', 'unicodeSets', 'sticky'];
+const REGEXP_LETTERS = 'dgimsuvy';
+for (let i = 0; i < REGEXP_FLAGS.length; i++) REGEXP_FLAGS[i] = getterOf(RegExp.prototype, REGEXP_FLAGS[i]);
+
+function RegExpPrototypeGetFlags(expression) {
+  let flags = '';
+  for (let i = 0; i < REGEXP_FLAGS.length; i++) {
+    const isSet = REGEXP_FLAGS[i];
+    if (isSet(expression)) flags += REGEXP_LETTERS[i];
+  }
+  return flags;
 }
 
 /** Makes or replaces a property as an assignment would, but asks no setter. */

@@ -32,7 +32,7 @@ const loadDOMException = once(() => {
       ArrayPrototypePush(cloneablePlatformObjects, (value) => {
         if (!(#name in value)) return undefined;
         const made = new DOMException(value.#message, value.#name);
-        dataProperty(made, 'stack', value.stack);
+        dataProperty(made, 'stack', stackOf(value));
         return made;
       });
     }

@@ -49,7 +49,7 @@ const loadFetch = once(() => {
   function streamOf(body) {
     if (body === null) return null;
     if (body.stream === undefined) {
-      const fed = loadReadable().newStream({}, 0);
+      const fed = loadReadable().newStream({ __proto__: null }, 0);
       if (TypedArrayPrototypeGetLength(body.bytes) > 0 && !body.used) fed.enqueue(copyBytes(body.bytes));
       fed.close();
       if (body.used) loadReadable().recordOf(fed.stream).disturbed = true;
@@ -462,7 +462,7 @@ const loadFetch = once(() => {
     let answer;
     let isOpen = false;
     try {
-      answer = await promise;
+      answer = { __proto__: null, ...await promise };
       isOpen = answer.stream === true;
     } finally {
       if (!isOpen) forget();

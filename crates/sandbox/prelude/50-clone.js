@@ -140,7 +140,7 @@ const loadClone = once(() => {
     const message = own !== undefined && ObjectHasOwn(own, 'value') ? `${own.value}` : undefined;
     const constructor = typeof name === 'string' && errorConstructors[name];
     const made = remember(seen, error, constructor ? new constructor(message) : new Error(message));
-    dataProperty(made, 'stack', typeof error.stack === 'string' ? error.stack : undefined);
+    dataProperty(made, 'stack', stackOf(error));
     if (ObjectHasOwn(error, 'cause')) dataProperty(made, 'cause', copy(error.cause, seen));
     return made;
   }

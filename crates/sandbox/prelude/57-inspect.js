@@ -142,8 +142,9 @@ const loadInspect = once(() => {
   }
 
   function inspectError(error, depth, state) {
-    const { stack } = error;
-    const text = typeof stack === 'string' ? stack : `${error}`;
+    const { name, message } = error;
+    const text = stackOf(error) ??
+      `${typeof name === 'string' ? name : 'Error'}: ${typeof message === 'string' ? message : ''}`;
     const cause = ObjectGetOwnPropertyDescriptor(error, 'cause');
     if (cause === undefined || !ObjectHasOwn(cause, 'value') || depth > MAX_DEPTH) return text;
     return `${text}\n  caused by ${inspectAt(cause.value, depth + 1, state)}`;

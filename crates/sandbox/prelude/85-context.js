@@ -71,9 +71,8 @@ function hostResult(request, succeeded, text) {
 // Plugins can be in the way twice: by `Error.prepareStackTrace`, and above the class of the error.
 function refusal(text, site) {
   try {
-    const { stack } = site;
     const MimirError = loadMimirError();
-    return new MimirError({ __proto__: null, ...JSONParse(text) }, typeof stack === 'string' ? stack : '');
+    return new MimirError({ __proto__: null, ...JSONParse(text) }, stackOf(site) ?? '');
   } catch (error) {
     return error;
   }

@@ -41,6 +41,16 @@ let disposer;
 
 // ---- errors to text
 
+/** The stack if it is a text. What makes it may be the plugin's own, and throw. */
+function stackOf(error) {
+  try {
+    const { stack } = error;
+    return typeof stack === 'string' ? stack : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function describe(error) {
   let name = 'Error';
   let message;
@@ -49,10 +59,10 @@ function describe(error) {
     if (typeof error === 'object' && error !== null) {
       const ownName = error.name;
       const ownMessage = error.message;
-      const ownStack = error.stack;
       if (typeof ownName === 'string') name = shortened(ownName);
       if (typeof ownMessage === 'string') message = shortened(ownMessage);
-      if (typeof ownStack === 'string') stack = shortened(ownStack);
+      stack = stackOf(error);
+      if (stack !== undefined) stack = shortened(stack);
     } else if (typeof error === 'string') {
       message = shortened(error);
     }

@@ -18,6 +18,8 @@ mod values;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use mimir_shared_platform::Guard;
+
 /// The longest text (UTF-16 units) and buffer (bytes) that an operation takes.
 ///
 /// As long as twice the largest host answer: 16 Mi. Decoding that much takes some 20 ms.
@@ -95,6 +97,9 @@ fn state<'a>(scope: &'a mut v8::PinScope<'_, '_>) -> &'a mut WebState {
 
 /// Milliseconds in steps of 0.1. A finer clock serves those who measure what the neighbouring isolates do.
 fn coarse_milliseconds(time: Duration) -> f64 {
+    if !Guard::RealmClock.stands() {
+        return time.as_nanos() as f64 / 1e6;
+    }
     let steps = time.as_micros() / 100;
     // 2^53 steps of 100 µs are 28,000 years.
     steps as f64 / 10.0

@@ -13,6 +13,7 @@ mod fetch;
 mod kills;
 mod logging;
 mod prelude;
+mod realm;
 mod runaways;
 mod seal;
 mod web_apis;

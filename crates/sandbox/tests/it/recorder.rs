@@ -40,6 +40,10 @@ impl Recorder {
             "storage.get" if args["key"] == "nothing" => Value::Null,
             "storage.get" => json!({ "a": [1] }),
             "storage.keys" => json!(["k"]),
+            "fetch" => json!({
+                "status": 200, "statusText": "OK", "url": args["url"], "redirected": false,
+                "headers": [["content-type", "text/plain"]], "body": "aGk=",
+            }),
             "session.get" => json!({ "id": "s1", "metadata": { "title": "t" } }),
             "session.messages" => json!([{ "role": "user", "text": "hi" }]),
             _ => Value::Null,
