@@ -44,7 +44,7 @@ async fn logs_without_a_line_in_the_audit_log() {
 #[tokio::test]
 async fn what_does_not_exist_is_unsupported() {
     let world = world();
-    for op in ["llm.chat", "fs.chmod", "", "__proto__"] {
+    for op in ["llm.think", "fs.chmod", "", "__proto__"] {
         world.check(op, json!({}), Err(("UNSUPPORTED", "there is no call"))).await;
     }
     assert_eq!(world.audit.records().len(), 4);
