@@ -172,15 +172,15 @@ impl HostCalls for ContextCalls {
 fn models(prepared: &Prepared) -> Option<Models> {
     let provider = prepared.settings.llm.clone();
     #[cfg(feature = "test-hooks")]
-    let provider = provider.or_else(|| scripted(prepared.surroundings.variable("MIMIR_TEST_LLM")?));
+    let provider = provider.or_else(|| prepared.surroundings.variable("MIMIR_TEST_LLM").map(scripted));
     Some(Models { provider: provider?, prices: Arc::new(PriceTable::builtin().clone()) })
 }
 
 /// A provider that says what a test wants, and uses a thousand tokens for it.
 #[cfg(feature = "test-hooks")]
-fn scripted(answer: &str) -> Option<Arc<dyn LlmProvider>> {
+fn scripted(answer: &str) -> Arc<dyn LlmProvider> {
     use mimir_shared_providers::{ScriptedAnswer, ScriptedProvider, Usage};
-    Some(Arc::new(ScriptedProvider::repeating(ScriptedAnswer::new(answer, Usage::new(10, 1_000)))))
+    Arc::new(ScriptedProvider::repeating(ScriptedAnswer::new(answer, Usage::new(10, 1_000))))
 }
 
 fn origin_of(origin: Option<CallOrigin>) -> Origin {
