@@ -41,3 +41,10 @@ pub use on_this_thread::OnThisThread;
 pub use ports::{CodeCache, HostCall, HostCallError, HostCalls, LogLine};
 pub use process::child::sandbox_main_if_requested;
 pub use sandbox::{Placement, PluginHandle, PluginSandbox, SandboxOptions, SandboxStats, code_cache_key};
+
+/// Reads bytes as frames, for the fuzz target.
+#[cfg(feature = "test-hooks")]
+#[doc(hidden)]
+pub fn check_frames(bytes: &[u8]) {
+    message::property::check(bytes);
+}

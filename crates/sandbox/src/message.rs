@@ -123,11 +123,25 @@ impl Inbox {
     }
 }
 
+/// The check of the fuzz target.
+#[cfg(any(test, feature = "test-hooks"))]
+#[path = "../../../fuzz/properties/frames.rs"]
+pub(crate) mod property;
+
+#[cfg(test)]
+#[path = "../../../fuzz/properties/drive.rs"]
+mod drive;
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn any_bytes_are_messages_or_refused() {
+        drive::drive("frames", property::check);
+    }
 
     fn frame(message: &Message<'_>) -> Vec<u8> {
         let mut out = Vec::new();
