@@ -79,6 +79,10 @@ async fn a_dropped_call_leaves_a_line_too() {
         () = tokio::task::yield_now() => {}
     }
     drop(call);
+    // What has begun on another thread comes to its end first
+    while world.audit.records().is_empty() {
+        tokio::task::yield_now().await;
+    }
     let records = world.audit.records();
     assert_eq!((records.len(), &records[0].detail["outcome"]), (1, &json!("dropped")));
 }
