@@ -82,9 +82,12 @@ pub(crate) async fn stat(call: &Arc<Call>) -> Result<Value, ApiError> {
         let not_found = || ApiError::new(ErrorCode::NotFound, format!("there is no {}", path.absolute.display()));
         let itself = call.place(&path.relative, Links::Keep, reading)?.metadata()?.ok_or_else(not_found)?;
         let target = match itself.kind {
-            FileKind::Symlink => {
-                call.place(&path.relative, Links::Follow, reading)?.metadata()?.ok_or_else(not_found)?
-            }
+            // One that leads nowhere has nothing but itself
+            FileKind::Symlink => match call.place(&path.relative, Links::Follow, reading) {
+                Ok(place) => place.metadata()?.unwrap_or(itself),
+                Err(error) if error.code == ErrorCode::NotFound => itself,
+                Err(error) => return Err(error),
+            },
             _ => itself,
         };
         Ok(json!({

@@ -71,6 +71,33 @@ impl CapabilityDirectory {
         }
         Err(io::ErrorKind::NotFound.into())
     }
+
+    /// Opens the folder in which `path` (relative to the root) stands, step by step and without following links: so the
+    /// path is that of what is opened, even if someone swaps a folder for a link at this moment.
+    fn walk(&self, path: &Path) -> io::Result<OpenPlace> {
+        let mut names: Vec<&OsStr> = Vec::new();
+        for component in path.components() {
+            match component {
+                Component::Normal(name) => names.push(name),
+                Component::CurDir => {}
+                _ => return Err(io::ErrorKind::InvalidInput.into()),
+            }
+        }
+        let mut real_path = self.root.clone();
+        let mut folder = Arc::clone(&self.dir);
+        let Some(name) = names.pop() else { return Ok(OpenPlace { real_path, folder, name: None }) };
+        for step in names {
+            folder = Arc::new(folder.open_dir_nofollow(step)?);
+            real_path.push(step);
+        }
+        // What the kernel says of the open folder counts: it may have been moved, or have another spelling
+        real_path = match path_of(&folder) {
+            Some(found) if !found.starts_with(&self.root) => return Err(outside()),
+            found => found.unwrap_or(real_path),
+        };
+        real_path.push(name);
+        Ok(OpenPlace { real_path, folder, name: Some(name.to_owned()) })
+    }
 }
 
 impl Directory for CapabilityDirectory {
@@ -84,34 +111,10 @@ impl Directory for CapabilityDirectory {
             return self.place_anywhere(path, links);
         }
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let find = || {
-            let resolved = self.resolve(path, links)?;
-            let mut names: Vec<&OsStr> = Vec::new();
-            for component in resolved.components() {
-                match component {
-                    Component::Normal(name) => names.push(name),
-                    Component::CurDir => {}
-                    _ => return Err(io::ErrorKind::InvalidInput.into()),
-                }
-            }
-            let mut real_path = self.root.clone();
-            let Some(name) = names.pop() else {
-                return Ok(OpenPlace { real_path, folder: Arc::clone(&self.dir), name: None });
-            };
-            // Step by step and without following, so that the path is that of what is opened, even if someone swaps a
-            // folder for a link at this moment
-            let mut folder = Arc::clone(&self.dir);
-            for step in names {
-                folder = Arc::new(folder.open_dir_nofollow(step)?);
-                real_path.push(step);
-            }
-            // What the kernel says of the open folder counts: it may have been moved, or have another spelling
-            real_path = match path_of(&folder) {
-                Some(found) if !found.starts_with(&self.root) => return Err(outside()),
-                found => found.unwrap_or(real_path),
-            };
-            real_path.push(name);
-            Ok(OpenPlace { real_path, folder, name: Some(name.to_owned()) })
+        let find = || match self.walk(path) {
+            // Most paths have no links in them
+            Ok(place) if links == Links::Keep || !place.is_link() => Ok(place),
+            _ => self.walk(&self.resolve(path, links)?),
         };
         match find() {
             Ok(place) => Ok(Box::new(place)),

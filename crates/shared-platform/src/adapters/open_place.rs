@@ -19,6 +19,10 @@ pub(super) struct OpenPlace {
 }
 
 impl OpenPlace {
+    pub(super) fn is_link(&self) -> bool {
+        matches!(self.metadata(), Ok(Some(Metadata { kind: FileKind::Symlink, .. })))
+    }
+
     /// Makes sure that the folder is still where it was when its path was asked for: whoever decided about that path
     /// did not decide about another one.
     fn is_still_there(&self) -> Result<(), PlatformError> {
