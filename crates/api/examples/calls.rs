@@ -178,6 +178,7 @@ async fn compare(key: &str, pair: &[PluginContext; 2]) {
     }
     for (name, mut samples) in [format!("{key}_without"), key.to_owned()].into_iter().zip(samples) {
         samples.sort_by(f64::total_cmp);
-        println!(r#"{{"key": "{name}", "value": {:.3}, "samples": {}}}"#, samples[samples.len() / 2], samples.len());
+        // The call hops to another thread, which costs whatever the machine likes: what is compared are its best turns
+        println!(r#"{{"key": "{name}", "value": {:.3}, "samples": {}}}"#, samples[samples.len() / 10], samples.len());
     }
 }
