@@ -115,7 +115,8 @@ fn parse_host(text: &str) -> Option<Host> {
         return None;
     }
     match Host::parse(text.strip_suffix('.').unwrap_or(text)).ok()? {
-        Host::Domain(name) if name.is_empty() => None,
+        // An empty label is none that resolves; and without its last one such a name would be another
+        Host::Domain(name) if name.split('.').any(str::is_empty) => None,
         host => Some(host),
     }
 }
@@ -345,9 +346,20 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_host() {
-        for text in
-            ["", "ftp://a.test", "a.test/path", "user@a.test", "a.*.test", "*a.test", "a.test:x", "*.1.2.3.4", "a b"]
-        {
+        for text in [
+            "",
+            "ftp://a.test",
+            "a.test/path",
+            "user@a.test",
+            "a.*.test",
+            "*a.test",
+            "a.test:x",
+            "*.1.2.3.4",
+            "a b",
+            "a..",
+            "a..test",
+            "*.a..",
+        ] {
             assert!(text.parse::<HostPattern>().is_err(), "{text}");
         }
     }
