@@ -43,6 +43,9 @@ struct Pending {
 /// How long a module may take to be compiled for the code cache.
 const COMPILE_TIME: Duration = Duration::from_secs(10);
 
+/// How long a process that says it is ending may take for it.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
 /// How many ended calls are remembered, so that what a plugin does after its answer still has its causes.
 const REMEMBERED: usize = 4096;
 
@@ -115,6 +118,8 @@ pub(crate) struct Host {
     members: Mutex<HashMap<u32, Member>>,
     /// Host calls under way, by plugin and request.
     requests: Mutex<HashMap<u32, HashMap<u64, JoinHandle<()>>>>,
+    /// Host calls under way of isolates that are gone: they go on, and nobody waits for them.
+    orphaned: Mutex<Vec<JoinHandle<()>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     common: Arc<Common>,
     /// What the kernel enforces on it, once it has said so.
@@ -150,6 +155,7 @@ impl Host {
             calls: Mutex::default(),
             members: Mutex::default(),
             requests: Mutex::default(),
+            orphaned: Mutex::default(),
             readers: Mutex::default(),
             common,
             layers: watch::Sender::new(None),
@@ -340,8 +346,11 @@ impl Host {
                 let Some(member) = self.speaker(plugin, "the end") else { return };
                 self.common.host_calls.gone(&member.image.id);
                 if self.dismiss(plugin) {
-                    // What it asked for at its end still goes on; only the empty table is cleared away.
-                    self.requests.lock().retain(|_, of_plugin| !of_plugin.is_empty());
+                    let of_plugin = self.requests.lock().remove(&plugin).unwrap_or_default();
+                    let mut orphaned = self.orphaned.lock();
+                    orphaned.retain(|task| !task.is_finished());
+                    orphaned.extend(of_plugin.into_values());
+                    drop(orphaned);
                     member.was_removed();
                 } else {
                     member.starts_anew();
@@ -503,14 +512,13 @@ impl Host {
         let status = self.child.lock().take().and_then(|mut child| {
             // It may be in the middle of ending by itself; killing it then changes nothing.
             let exited = child.try_wait().ok().flatten();
-            if exited.is_none() && !self.has_last_words() {
+            if exited.is_none() && !(self.has_last_words() && ends_by_itself(&mut child)) {
                 let _ = child.kill();
             }
             child.wait().ok()
         });
-        for (_, of_plugin) in self.requests.lock().drain() {
-            of_plugin.into_values().for_each(|task| task.abort());
-        }
+        let requests: Vec<_> = self.requests.lock().drain().flat_map(|(_, of_plugin)| of_plugin.into_values()).collect();
+        requests.into_iter().chain(self.orphaned.lock().drain(..)).for_each(|task| task.abort());
         // Whoever asked for these hears that there is no answer.
         self.pulses.lock().clear();
         self.compiled.lock().take();
@@ -619,6 +627,14 @@ impl Host {
         }
         verdict
     }
+}
+
+/// Waits a moment for a process that says it is ending, so that it can say how. It may lie.
+fn ends_by_itself(child: &mut Child) -> bool {
+    (0..LAST_WORDS.as_millis()).any(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        !matches!(child.try_wait(), Ok(None))
+    })
 }
 
 impl Drop for Host {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mimir_shared_config::Limits;
 use mimir_shared_platform::Guard;
@@ -74,7 +75,6 @@ pub(crate) struct Shared {
     requests: RefCell<HashMap<u64, Request>>,
     /// Bytes of the arguments of all host calls under way.
     request_bytes: Cell<usize>,
-    next_request: Cell<u64>,
     pub(crate) new_timers: RefCell<Vec<NewTimer>>,
     /// Timers that are set, with their period in nanoseconds if they repeat.
     pub(crate) timers: RefCell<HashMap<u32, Option<u64>>>,
@@ -82,6 +82,10 @@ pub(crate) struct Shared {
     log_left: Cell<usize>,
     pub(crate) rejections: RefCell<Vec<(v8::Global<v8::Promise>, v8::Global<v8::Value>)>>,
 }
+
+/// Numbers host calls for all isolates of the process: an answer that comes late finds nobody, also where the plugin has been
+/// loaded anew meanwhile.
+static NEXT_REQUEST: AtomicU64 = AtomicU64::new(1);
 
 /// Rejections that are kept for the report, an entry.
 const MAX_REJECTIONS: usize = 16;
@@ -96,7 +100,6 @@ impl Shared {
             started: RefCell::default(),
             requests: RefCell::default(),
             request_bytes: Cell::new(0),
-            next_request: Cell::new(1),
             new_timers: RefCell::default(),
             timers: RefCell::default(),
             log_left: Cell::new(0),
@@ -211,8 +214,7 @@ fn host_call(
         return;
     }
     shared.request_bytes.set(bytes);
-    let request = shared.next_request.get();
-    shared.next_request.set(request + 1);
+    let request = NEXT_REQUEST.fetch_add(1, Ordering::Relaxed);
     let call = current_call(scope);
     shared.requests.borrow_mut().insert(request, Request { call, bytes: text.len() });
     shared.send(&Message::HostCall { plugin: shared.plugin.get(), call, request, op: &op, args: &text });

@@ -106,11 +106,15 @@ struct EndOfProcess;
 
 impl LastResort for EndOfProcess {
     fn stuck(&self, _lane: usize, _fatal: Fatal) {
+        #[cfg(feature = "test-hooks")]
+        crate::isolate::exploit::stay_if_deaf();
         // SAFETY: a lane is in the middle of V8's code; no destructor may run.
         unsafe { libc::_exit(EXIT_CONDEMNED) };
     }
 
     fn orphaned(&self) {
+        #[cfg(feature = "test-hooks")]
+        crate::isolate::exploit::stay_if_deaf();
         // SAFETY: as above.
         unsafe { libc::_exit(0) };
     }

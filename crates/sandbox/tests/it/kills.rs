@@ -143,6 +143,25 @@ async fn loads_and_disposals_leave_memory_flat() {
     );
 }
 
+/// Host calls of an isolate that was stopped go on; they are no reason to doubt the one that comes after it.
+#[tokio::test]
+async fn a_plugin_that_left_calls_behind_starts_anew_in_the_same_process() {
+    let (sandbox, host) = sandbox();
+    let body = "async () => {
+        if (ctx.restarted) return { reason: await ctx.notify('back') }
+        ctx.exec('slow'); ctx.exec('slower'); await ctx.notify('sent');
+        for (;;);
+    }";
+    let plugin = sandbox.plugin(handler("leaver", body));
+    assert!(matches!(before(&plugin).await.result, Err(CallFailure::Limit { .. })));
+    let pid = plugin.pid();
+    for _ in 0..3 {
+        assert!(before(&plugin).await.result.is_ok(), "{:?}", host.ends.lock().unwrap());
+    }
+    assert_eq!(*host.ends.lock().unwrap(), [""; 0], "the process was sound");
+    assert!(pid.is_none() || pid == plugin.pid());
+}
+
 #[tokio::test]
 async fn who_asks_a_process_that_ends_is_answered() {
     let (sandbox, _host) = sandbox();

@@ -230,7 +230,9 @@ async fn no_global_is_missing_from_the_list() {
     let list = list();
     let known: BTreeSet<&str> =
         list.apis.iter().map(|api| api.name.split('.').next().unwrap()).chain(LANGUAGE.split_whitespace()).collect();
-    let unknown: Vec<&String> = globals.iter().filter(|name| !known.contains(name.as_str())).collect();
+    let is_for_attacks = |name: &str| cfg!(feature = "test-hooks") && name == "__exploit";
+    let is_unknown = |name: &&String| !known.contains(name.as_str()) && !is_for_attacks(name);
+    let unknown: Vec<&String> = globals.iter().filter(is_unknown).collect();
     assert!(unknown.is_empty(), "prelude/web-apis.json does not name {unknown:?}");
     let lost: Vec<&str> = LANGUAGE.split_whitespace().filter(|name| !globals.contains(*name)).collect();
     assert!(lost.is_empty(), "the isolate has no {lost:?}");
