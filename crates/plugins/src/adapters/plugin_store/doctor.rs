@@ -5,7 +5,7 @@ use std::path::Path;
 use mimir_commands::{Check, Health, StoreError, with_causes};
 use mimir_loader::{HomeProblem, home_problems};
 use mimir_shared_config::Isolation;
-use mimir_shared_platform::{AuditFolder, SystemClock, landlock_abi, verify_audit};
+use mimir_shared_platform::{AuditFolder, AuditRecord, SystemClock, landlock_abi, verify_audit};
 
 use super::Store;
 use crate::layers::{LayerState, layers, required_by};
@@ -124,7 +124,10 @@ impl Store {
 
     fn audit(&self) -> Check {
         let home = &self.surroundings.places.home;
-        let (health, detail, hint) = match audit_log(home).flush() {
+        let log = audit_log(home);
+        // What is said to be writable has been written to
+        log.record(AuditRecord { plugin: None, kind: "check-up".to_owned(), detail: serde_json::json!({}) });
+        let (health, detail, hint) = match log.flush() {
             Err(error) => {
                 let hint = "check the free space and the permissions of Mimir's folder".to_owned();
                 (Health::Bad, format!("it can't be written: {}", with_causes(&error)), Some(hint))
