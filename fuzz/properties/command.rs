@@ -16,7 +16,7 @@ pub(crate) fn check(data: &[u8]) {
     let line = command_line(&argv);
     assert_eq!(shell_words::split(&line).as_ref(), Ok(&argv), "{line} stands for something else");
 
-    let exec = Exec { enabled: true, allowlist: vec![entry.clone()] };
+    let exec = Exec { enabled: true, allowlist: vec![entry.clone()], network: false };
     let capabilities = Capabilities { exec, ..Capabilities::default() };
     let access = Access::Exec { argv: argv.clone() };
     let is_permitted = capabilities.permits(&access, Path::new("/p")).is_ok();

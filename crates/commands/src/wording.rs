@@ -41,6 +41,9 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
                 ask(Risk::High, "run programs, with your rights:", &others);
             }
         }
+        if exec.opens_network() {
+            ask(Risk::High, "let the programs that it runs reach any host, this machine's own network too", &[]);
+        }
     }
     if docker.enabled && !docker.images.is_empty() {
         ask(Risk::High, "run containers from", &docker.images);
@@ -113,7 +116,8 @@ pub fn short(capabilities: &Capabilities) -> String {
         words.push(format!("{} files", files.join("+")));
     }
     if exec.enabled && !exec.allowlist.is_empty() {
-        words.push(format!("run {}", few(&programs(&exec.allowlist))));
+        let with_network = if exec.opens_network() { " with network" } else { "" };
+        words.push(format!("run {}{with_network}", few(&programs(&exec.allowlist))));
     }
     if network.enabled && !network.allowlist.is_empty() {
         words.push(format!("reach {}", few(&network.allowlist)));

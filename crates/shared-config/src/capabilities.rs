@@ -60,6 +60,17 @@ pub struct Exec {
     pub enabled: bool,
     /// Globs (`*`, `?`) that must match the whole command line, arguments quoted as a shell would need them.
     pub allowlist: Vec<String>,
+    /// Whether these programs may use the network. No `network.allowlist` holds them: they reach any host, this machine and
+    /// private networks included.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub network: bool,
+}
+
+impl Exec {
+    /// Whether there is a program that may use the network.
+    pub fn opens_network(&self) -> bool {
+        self.enabled && self.network && !self.allowlist.is_empty()
+    }
 }
 
 /// Language models.

@@ -29,6 +29,7 @@ fn intersection(a: &Capabilities, b: &Capabilities) -> Capabilities {
         exec: Exec {
             enabled: exec.enabled && b.exec.enabled,
             allowlist: globs(&exec.allowlist, &b.exec.allowlist, Glob::new),
+            network: exec.network && b.exec.network,
         },
         llm: Llm {
             enabled: llm.enabled && b.llm.enabled,

@@ -22,11 +22,8 @@ impl Capabilities {
                 files.permits(access, &ClosedPlaces::new(root), |_| true).unwrap_or(Ok(()))
             }
             Access::Exec { argv } => self.permits_exec(access, argv, |_| true),
-            Access::ProgramNetwork if self.network.enabled => Ok(()),
-            Access::ProgramNetwork => {
-                let what = "the network for a program";
-                Err(not_granted(access, what, "network", "`enabled: true`"))
-            }
+            Access::ProgramNetwork if self.exec.opens_network() => Ok(()),
+            Access::ProgramNetwork => Err(not_granted(access, "the network for a program", "exec", "`network: true`")),
             Access::Net { url } => self.permits_url(access, url),
             Access::NetAddress { url, ip } => self.permits_address(access, url, *ip),
             Access::Env { name } if self.env.contains(name) => Ok(()),

@@ -1,6 +1,6 @@
 use crate::effective::effective;
 use crate::matchers::{Glob, HostPattern, image_glob};
-use crate::{Capabilities, LimitSettings, Limits, Llm};
+use crate::{Capabilities, Exec, LimitSettings, Limits, Llm};
 
 /// What a manifest asks for beyond what was granted, one line each, for a person to decide about. Empty means that the
 /// grant still covers it. Compared with [`Capabilities::default`] it is all that a plugin asks for.
@@ -39,6 +39,8 @@ pub fn widened(requested: &Capabilities, granted: &Capabilities) -> Vec<String> 
             let line = if glob == "*" { "run any program".to_owned() } else { format!("run `{glob}`") };
             say(!is_covered(glob, held, Glob::new), line);
         }
+        let is_new = exec.opens_network() && !granted.exec.opens_network();
+        say(is_new, "let the programs that it runs reach any host".to_owned());
     }
 
     if llm.enabled {
@@ -141,7 +143,7 @@ impl Capabilities {
             own.network.allowlist.clear();
         }
         if !own.exec.enabled {
-            own.exec.allowlist.clear();
+            own.exec = Exec::default();
         }
         if !own.docker.enabled {
             own.docker.images.clear();

@@ -75,7 +75,7 @@ fn hostile() -> GrantView {
         version: "1.0.0-\u{430}".into(),
         path: "/p/\u{202e}gpj.nice\u{1b}]0;x\u{7}".into(),
         requested: Capabilities {
-            exec: Exec { enabled: true, allowlist: commands },
+            exec: Exec { enabled: true, allowlist: commands, network: false },
             network: Network { enabled: true, allowlist: hosts },
             filesystem: Filesystem {
                 read: true,

@@ -16,12 +16,20 @@ fn every_capability_has_words() {
     let none = Capabilities::default;
     check(&none(), "nothing", &[]);
     check(
-        &Capabilities { exec: Exec { enabled: true, allowlist: vec!["*".into()] }, ..none() },
+        &Capabilities { exec: Exec { enabled: true, allowlist: vec!["*".into()], network: false }, ..none() },
         "run *",
         &["Critical: run any program, with your rights"],
     );
     // Enabled without an allowlist lets nothing through, so it asks for nothing.
-    check(&Capabilities { exec: Exec { enabled: true, allowlist: vec![] }, ..none() }, "nothing", &[]);
+    check(&Capabilities { exec: Exec { enabled: true, allowlist: vec![], network: true }, ..none() }, "nothing", &[]);
+    check(
+        &Capabilities { exec: Exec { enabled: true, allowlist: vec!["ls".into()], network: true }, ..none() },
+        "run ls with network",
+        &[
+            "High: run programs, with your rights: `ls`",
+            "High: let the programs that it runs reach any host, this machine's own network too",
+        ],
+    );
     check(
         &Capabilities { network: Network { enabled: true, allowlist: vec!["*".into()] }, ..none() },
         "reach *",

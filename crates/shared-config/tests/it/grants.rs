@@ -33,6 +33,11 @@ fn effective_is_the_narrowest() {
     check(exec(&["npm *"]), exec(&["npm test", "git *"]), None, exec(&["npm test"]));
     check(exec(&["npm test"]), exec(&["npm *"]), None, exec(&["npm test"]));
     check(exec(&["npm *"]), exec(&["* test"]), None, exec(&[]));
+    let open = json!({ "exec": { "enabled": true, "allowlist": ["npm *"], "network": true } });
+    check(open.clone(), open.clone(), None, open.clone());
+    check(open.clone(), exec(&["npm *"]), None, exec(&["npm *"]));
+    check(exec(&["npm *"]), open.clone(), None, exec(&["npm *"]));
+    check(open.clone(), open, Some(exec(&["npm *"])), exec(&["npm *"]));
 
     let llm = |budget: Option<f64>| json!({ "llm": { "enabled": true, "budget": budget } });
     check(llm(Some(5.0)), llm(Some(3.0)), None, llm(Some(3.0)));
@@ -92,7 +97,7 @@ fn widened_says_what_is_new() {
     let all = capabilities(json!({
         "filesystem": { "read": true, "write": true, "delete": true },
         "network": { "enabled": true, "allowlist": ["api.a.test", "*"] },
-        "exec": { "enabled": true, "allowlist": ["npm test", "*"] },
+        "exec": { "enabled": true, "allowlist": ["npm test", "*"], "network": true },
         "llm": { "enabled": true, "budget": 5.0, "models": ["haiku-*", "opus"], "maxTokens": 2000 },
         "docker": { "enabled": true, "images": ["node:22"] },
         "secrets": [{ "name": "TOKEN", "hosts": ["api.a.test", "*"] }],
@@ -174,7 +179,7 @@ fn any_capabilities() -> impl Strategy<Value = Capabilities> {
     let restricted = some(&[".env", "src", "*.pem", "/build"]);
     let env = some(&["A", "B", "C"]);
     let risk = prop::sample::select(vec![Value::Null, json!("low"), json!("medium"), json!("critical")]);
-    let flags = prop::array::uniform8(any::<bool>());
+    let flags = prop::array::uniform9(any::<bool>());
     let budget = prop::option::of(0.0..10.0f64);
     (hosts, globs, globs2, restricted, env, risk, flags, (budget, models, tokens, secrets)).prop_map(
         |(hosts, globs, images, restricted, env, risk, on, (budget, models, tokens, secrets))| {
@@ -182,7 +187,7 @@ fn any_capabilities() -> impl Strategy<Value = Capabilities> {
             capabilities(json!({
                 "filesystem": { "read": on[0], "write": on[1], "delete": on[2], "restricted": restricted },
                 "network": { "enabled": on[3], "allowlist": hosts },
-                "exec": { "enabled": on[4], "allowlist": globs },
+                "exec": { "enabled": on[4], "allowlist": globs, "network": on[8] },
                 "llm": { "enabled": on[5], "budget": budget, "models": models, "maxTokens": tokens },
                 "secrets": secrets.collect::<Vec<_>>(),
                 "docker": { "enabled": on[6], "images": images },
@@ -212,6 +217,7 @@ fn any_access() -> impl Strategy<Value = Access> {
         url.prop_map(|url| Access::Net { url: url.to_owned() }),
         ip.prop_map(|ip| Access::NetAddress { url: "https://a.test/".to_owned(), ip: ip.parse().unwrap() }),
         line.prop_map(|line| Access::Exec { argv: line.split(' ').map(str::to_owned).collect() }),
+        Just(Access::ProgramNetwork),
         name.prop_map(|name| Access::Env { name: name.to_owned() }),
         prop::sample::select(vec!["node:22", "node:20", "node", "x", "evil/x", "a.test/x:1", "docker.io/library/node"])
             .prop_map(|image| Access::Docker { image: image.to_owned() }),

@@ -25,6 +25,7 @@ fn accesses() -> Vec<Access> {
         Access::FileDelete { path: path("src/main.rs") },
         Access::FileDelete { path: path(".") },
         argv("npm test"),
+        Access::ProgramNetwork,
         argv("npm test --watch"),
         Access::Exec { argv: vec!["npm test".to_owned()] },
         Access::Exec { argv: vec!["npm".to_owned(), "test\0".to_owned()] },
