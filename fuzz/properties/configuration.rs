@@ -5,7 +5,7 @@ use mimir_shared_config::{
     PluginSource,
 };
 
-/// A repository that nobody trusts can only narrow; and what is not read says where it is wrong.
+/// A repository that nobody trusts changes nothing about others' plugins and only narrows its own; and what is not read says where it is wrong.
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut parts = text.splitn(3, '\0').map(|part| (!part.is_empty()).then_some(part));
@@ -46,9 +46,10 @@ pub(crate) fn check(data: &[u8]) {
         }
         let manifest = format!("name: '{name}'\nversion: 1.0.0\nlimits: {{ memory: 128MB, cpu: 300ms, time: 9s }}\n");
         let Ok(manifest) = PluginManifest::parse("plugin.yml", &manifest) else { continue };
-        let limits = |config: &Config| config.limits_of(&manifest, &LimitSettings::default());
-        is_narrower(&limits(&with), &limits(&without));
+        let none = LimitSettings::default();
+        is_narrower(&with.rules_in_repository.limits_of(&manifest, &none), &without.rules.limits_of(&manifest, &none));
     }
+    assert_eq!(with.rules, without.rules);
     if let Some(most) = without.budget.max_cost.filter(|_| without.budget.enabled) {
         assert!(with.budget.enabled && with.budget.max_cost.is_some_and(|cost| cost <= most), "{:?}", with.budget);
     }

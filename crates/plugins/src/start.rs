@@ -12,7 +12,7 @@ use mimir_registry::{
 };
 use mimir_sandbox::{CapabilityControl, PluginImage, PluginSandbox, SandboxOptions};
 use mimir_shared_config::{
-    Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, PluginMode, effective,
+    Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, PluginMode, Rules, effective,
 };
 use mimir_shared_platform::{AuditFolder, AuditLog, AuditRecord, Clock, FileAuditLog, Guard, SystemClock};
 use serde_json::json;
@@ -57,6 +57,7 @@ struct Starting<'a> {
     order: Vec<PluginId>,
     /// Plugins of a repository that is not trusted.
     untrusted: Vec<PluginId>,
+    is_trusted: bool,
 }
 
 pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsError> {
@@ -77,8 +78,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         false => Arc::new(Shared(Arc::clone(&states))),
     };
     let reporter = Arc::new(BusReporter { reports: reports.clone(), audit: audit.clone() });
-    let quarantine_after = prepared.config.plugins.quarantine_after;
-    let registry = Arc::new(PluginRegistry::new(state_store, reporter.clone(), quarantine_after));
+    let registry = Arc::new(PluginRegistry::new(state_store, reporter.clone()));
     let policy = Arc::new(EventPolicy::default());
     let bus = EventBus::new(policy.clone(), Arc::clone(&registry), reporter);
     let control = Arc::new(CapabilityControl::new(prepared.surroundings.places.project.clone()));
@@ -106,8 +106,12 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         running: HashMap::new(),
         order: Vec::new(),
         untrusted: Vec::new(),
+        // A list that can't be read has been told by whoever looked for plugins
+        is_trusted: prepared.surroundings.is_trusted().unwrap_or(false),
     };
     for Enabled { found, loaded } in enabled {
+        let left_out = prepared.config.left_out_of(&found.id, &found.decision, found.needs_trust);
+        left_out.iter().for_each(|notice| starting.reports.push(Report::configuration(notice)));
         match loaded {
             Ok(plugin) => starting.add(&found, plugin).await?,
             Err(error) => starting.failed(&found, &error).await?,
@@ -187,16 +191,16 @@ impl Starting<'_> {
                 return Ok(());
             }
         };
-        let config = &self.prepared.config;
-        let effective =
-            effective(&plugin.manifest.capabilities, &grant.capabilities, config.teams.capabilities.as_ref());
-        let limits = config.limits_of(&plugin.manifest, &grant.limits);
+        let rules = self.rules(found);
+        let quarantine_after = rules.quarantine_after;
+        let effective = effective(&plugin.manifest.capabilities, &grant.capabilities, rules.capabilities.as_ref());
+        let limits = rules.limits_of(&plugin.manifest, &grant.limits);
         let image = self.image(&plugin, &effective, limits.clone());
         let id = plugin.id.clone();
 
         self.states.identify(id.clone(), plugin.identity.clone());
         let version = plugin.manifest.version.clone();
-        let registration = Registration { name: id.clone(), version, state: PluginState::Active };
+        let registration = Registration { name: id.clone(), version, state: PluginState::Active, quarantine_after };
         let state = self.registry.register(registration).await.map_err(PluginsError::Registry)?;
         if let PluginState::Quarantined { reason } = state {
             self.reports.push(Report::quarantined(&id, &reason));
@@ -237,15 +241,23 @@ impl Starting<'_> {
     async fn failed(&self, found: &Found, error: &LoadError) -> Result<(), PluginsError> {
         self.reports.push(Report::not_loaded(Some(&found.id), error));
         match &found.manifest {
+            Ok(_) if self.is_nobodys(found) => Ok(()),
             Ok(manifest) => self.hold(found, manifest, error.to_string()).await,
             Err(_) => Ok(()),
         }
     }
 
+    /// Whether it would not run if it could be loaded either, so that it does not block anything now.
+    fn is_nobodys(&self, found: &Found) -> bool {
+        let is_required = matches!(found.decision, Decision::Required(_));
+        found.needs_trust && !self.is_trusted && !is_required && Guard::TrustRepository.stands()
+    }
+
     /// Keeps the place of a plugin that does not run: one whose `failure` is `closed` goes on blocking.
     async fn hold(&self, found: &Found, manifest: &PluginManifest, reason: String) -> Result<(), PluginsError> {
         let state = PluginState::Failed { reason: reason.clone() };
-        let registration = Registration { name: found.id.clone(), version: manifest.version.clone(), state };
+        let (version, quarantine_after) = (manifest.version.clone(), self.rules(found).quarantine_after);
+        let registration = Registration { name: found.id.clone(), version, state, quarantine_after };
         self.registry.register(registration).await.map_err(PluginsError::Registry)?;
         let never_asked = subscriber_fn(move |_| {
             let failure = Failure::new(FailureKind::Unavailable, reason.clone());
@@ -260,7 +272,7 @@ impl Starting<'_> {
         events.sort_unstable();
         events.dedup();
         let mut subscription = Subscription::plugin(found.id.clone(), events);
-        subscription.failure = FailureKey::from(self.prepared.config.failure_of(manifest));
+        subscription.failure = FailureKey::from(self.rules(found).failure_of(manifest));
         subscription.observes = self.mode(found) == PluginMode::Observe;
         subscription.rank = Rank {
             required: matches!(found.decision, Decision::Required(_)),
@@ -269,6 +281,12 @@ impl Starting<'_> {
             after: manifest.after.clone(),
         };
         subscription
+    }
+
+    /// What counts for a plugin, beside what it asks for and was granted.
+    fn rules(&self, found: &Found) -> &Rules {
+        let is_repositorys = found.needs_trust || !Guard::TrustConfiguration.stands();
+        self.prepared.config.rules_for(&found.decision, is_repositorys)
     }
 
     fn mode(&self, found: &Found) -> PluginMode {

@@ -110,9 +110,12 @@ impl Surroundings {
 
     /// What the layers say, taken together.
     pub(crate) fn configuration(&self, files: &dyn FileSystem) -> Result<Config, PluginsError> {
-        let trust = TrustStore::in_home(&self.places.home);
-        let is_trusted = trust.is_trusted(&self.places.project).map_err(PluginsError::Loader)?;
-        self.read_all(files, is_trusted || !Guard::TrustConfiguration.stands())
+        self.read_all(files, self.is_trusted()? || !Guard::TrustConfiguration.stands())
+    }
+
+    /// Whether the user trusts the repository.
+    pub(crate) fn is_trusted(&self) -> Result<bool, PluginsError> {
+        TrustStore::in_home(&self.places.home).is_trusted(&self.places.project).map_err(PluginsError::Loader)
     }
 
     /// The same where a list of trusted repositories that can't be read is one without entries: for who is to say what is

@@ -13,8 +13,6 @@ pub struct PluginRegistry {
     plugins: RwLock<IndexMap<PluginId, Arc<Mutex<PluginRecord>>>>,
     states: Arc<dyn StateStore>,
     reporter: Arc<dyn Reporter>,
-    /// How many failures in a row put a plugin into quarantine.
-    quarantine_after: u32,
 }
 
 /// A plugin that is to be registered.
@@ -27,6 +25,8 @@ pub struct Registration {
     /// `Active`, `Disabled` or `Failed`, as loading it came out. An active plugin that is in quarantine is registered
     /// as such.
     pub state: PluginState,
+    /// How many failures in a row put it into quarantine.
+    pub quarantine_after: u32,
 }
 
 /// What the registry knows of a plugin.
@@ -40,6 +40,9 @@ pub struct PluginRecord {
     /// Its state.
     #[serde(flatten)]
     pub state: PluginState,
+    /// How many failures in a row put it into quarantine.
+    #[serde(skip)]
+    pub quarantine_after: u32,
     /// How often it failed since it last answered.
     pub failures_in_row: u32,
     /// How often it failed while nobody waited for an answer.
@@ -81,9 +84,9 @@ pub(crate) enum Standing {
 }
 
 impl PluginRegistry {
-    /// An empty registry, in which so many failures in a row put a plugin into quarantine.
-    pub fn new(states: Arc<dyn StateStore>, reporter: Arc<dyn Reporter>, quarantine_after: u32) -> Self {
-        Self { plugins: RwLock::default(), states, reporter, quarantine_after }
+    /// An empty registry.
+    pub fn new(states: Arc<dyn StateStore>, reporter: Arc<dyn Reporter>) -> Self {
+        Self { plugins: RwLock::default(), states, reporter }
     }
 
     /// Adds a plugin and tells its state: a quarantine from an earlier run goes on.
@@ -91,7 +94,7 @@ impl PluginRegistry {
     /// # Errors
     /// [`RegistryError::AlreadyLoaded`]. A quarantine that cannot be read is reported as a notice, and the plugin works.
     pub async fn register(&self, plugin: Registration) -> Result<PluginState, RegistryError> {
-        let Registration { name, version, mut state } = plugin;
+        let Registration { name, version, mut state, quarantine_after } = plugin;
         if self.plugins.read().contains_key(&name) {
             return Err(RegistryError::AlreadyLoaded(name));
         }
@@ -110,6 +113,7 @@ impl PluginRegistry {
             name: name.clone(),
             version,
             state: state.clone(),
+            quarantine_after,
             failures_in_row: 0,
             failures_alone: 0,
             last_failure: None,
@@ -206,7 +210,7 @@ impl PluginRegistry {
         counted: &str,
     ) {
         let Some(record) = self.find(plugin) else { return };
-        let failures = {
+        let (failures, most) = {
             let mut record = record.lock();
             record.last_failure = Some(failure.clone());
             if !failure.kind.counts() {
@@ -214,10 +218,10 @@ impl PluginRegistry {
             }
             let failures = counter(&mut record);
             *failures += 1;
-            *failures
+            (*failures, record.quarantine_after)
         };
-        let is_enough_alone = failure.kind.quarantines_at_once() || self.quarantine_after <= 1;
-        if !is_enough_alone && failures < self.quarantine_after {
+        let is_enough_alone = failure.kind.quarantines_at_once() || most <= 1;
+        if !is_enough_alone && failures < most {
             return;
         }
         let reason = match is_enough_alone {
@@ -276,7 +280,7 @@ mod tests {
     }
 
     fn active() -> Registration {
-        Registration { name: id("a"), version: "1.0.0".to_owned(), state: PluginState::Active }
+        Registration { name: id("a"), version: "1.0.0".to_owned(), state: PluginState::Active, quarantine_after: 3 }
     }
 
     /// A registry over this store that must report exactly these notices.
@@ -286,7 +290,7 @@ mod tests {
         reporter.expect_notice().times(notices.len()).returning(move |notice| {
             assert_eq!(Some(&notice.to_string().as_str()), expected.next());
         });
-        PluginRegistry::new(Arc::new(states), Arc::new(reporter), 3)
+        PluginRegistry::new(Arc::new(states), Arc::new(reporter))
     }
 
     #[tokio::test]

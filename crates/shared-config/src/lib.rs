@@ -36,8 +36,8 @@ pub use capabilities::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Per
 pub use config::{
     Allowlist, Budget, BudgetFile, Candidate, Config, ConfigFile, ConfigSources, ConfigText, Decision, HookEntry,
     Hooks, HooksFile, InvalidPluginEntry, Isolation, Layer, Origin, Override, OverrideFile, PluginEntry, PluginMode,
-    PluginPattern, PluginSpec, Plugins, PluginsFile, PreCompactHook, SandboxFile, SandboxLayer, TeamPluginsFile, Teams,
-    TeamsFile,
+    PluginPattern, PluginSpec, Plugins, PluginsFile, PreCompactHook, Rules, SandboxFile, SandboxLayer, TeamPluginsFile,
+    Teams, TeamsFile,
 };
 pub use edit::{PluginList, add_plugin, remove_plugin};
 pub use effective::effective;

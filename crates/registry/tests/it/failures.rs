@@ -113,6 +113,26 @@ async fn the_configuration_says_how_many_failures_quarantine() {
     }
 }
 
+/// What is said about one plugin counts for no other.
+#[tokio::test]
+async fn each_plugin_has_a_number_of_failures_of_its_own() {
+    let setup = Setup::new();
+    for (name, quarantine_after) in [("once", 1), ("twice", 2), ("thrice", 3)] {
+        let (version, state) = ("1.0.0".to_owned(), PluginState::Active);
+        let registration = Registration { name: id(name), version, state, quarantine_after };
+        setup.registry.register(registration).await.unwrap();
+        setup.bus.subscribe(Subscription::plugin(id(name), EventName::ALL), says("cpu"));
+    }
+    for active in [&["thrice", "twice"][..], &["thrice"], &[]] {
+        setup.emit(event(BEFORE, "p")).await;
+        let mut left = setup.registry.list();
+        left.retain(|record| record.state == PluginState::Active);
+        let mut left: Vec<_> = left.iter().map(|record| record.name.as_str()).collect();
+        left.sort_unstable();
+        assert_eq!(left, active);
+    }
+}
+
 #[tokio::test]
 async fn who_is_put_into_quarantine_is_told_to_retire() {
     #[derive(Default)]
@@ -227,7 +247,8 @@ async fn states_that_are_set_from_outside() {
     setup.registry.quarantine(&a, "hung").await.unwrap();
     assert_eq!(setup.registry.list()[0].state, PluginState::Quarantined { reason: "hung".to_owned() });
 
-    let again = Registration { name: a.clone(), version: String::new(), state: PluginState::Active };
+    let again =
+        Registration { name: a.clone(), version: String::new(), state: PluginState::Active, quarantine_after: 3 };
     assert!(matches!(setup.registry.register(again).await, Err(RegistryError::AlreadyLoaded(name)) if name == a));
     assert_eq!(setup.registry.unregister(&a).unwrap().name, a);
     assert!(matches!(setup.registry.enable(&a).await, Err(RegistryError::NotLoaded(_))));

@@ -86,6 +86,7 @@ pub(crate) struct Setup {
     pub(crate) bus: EventBus,
     pub(crate) registry: Arc<PluginRegistry>,
     told: Arc<Told>,
+    quarantine_after: u32,
 }
 
 impl Setup {
@@ -100,8 +101,8 @@ impl Setup {
     pub(crate) fn with(states: Arc<dyn StateStore>, quarantine_after: u32) -> Self {
         let told = Arc::new(Told::default());
         let reporter: Arc<dyn Reporter> = told.clone();
-        let registry = Arc::new(PluginRegistry::new(states, Arc::clone(&reporter), quarantine_after));
-        Self { bus: EventBus::new(Arc::new(Policy), Arc::clone(&registry), reporter), registry, told }
+        let registry = Arc::new(PluginRegistry::new(states, Arc::clone(&reporter)));
+        Self { bus: EventBus::new(Arc::new(Policy), Arc::clone(&registry), reporter), registry, told, quarantine_after }
     }
 
     /// Registers an active plugin and subscribes it to everything.
@@ -111,8 +112,12 @@ impl Setup {
 
     /// Registers an active plugin with a subscription of its own.
     pub(crate) async fn subscribed(&self, plugin: Subscription, subscriber: Arc<dyn Subscriber>) -> SubscriptionId {
-        let version = "1.0.0".to_owned();
-        let registration = Registration { name: plugin.name.clone(), version, state: PluginState::Active };
+        let registration = Registration {
+            name: plugin.name.clone(),
+            version: "1.0.0".to_owned(),
+            state: PluginState::Active,
+            quarantine_after: self.quarantine_after,
+        };
         self.registry.register(registration).await.unwrap();
         self.bus.subscribe(plugin, subscriber)
     }

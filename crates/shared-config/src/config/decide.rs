@@ -1,5 +1,5 @@
-use super::{Config, Layer, Origin, PluginEntry, PluginMode};
-use crate::{Failure, LimitSettings, Limits, PluginId, PluginManifest, PluginSource};
+use super::{Config, Origin, PluginEntry};
+use crate::{PluginId, PluginSource};
 
 /// A plugin that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,38 +92,6 @@ impl Config {
             let listed = self.plugins.enabled.iter().position(|entry| entry.spec.means(name, source));
             listed.map(|position| self.teams.required.len() + position)
         })
-    }
-
-    /// A plugin's limits: what the manifest asks, what was granted, what the user sets and what a repository and the
-    /// company lower, as [`Limits::effective`] says.
-    pub fn limits_of(&self, manifest: &PluginManifest, granted: &LimitSettings) -> Limits {
-        let none = super::Override::default();
-        let own = self.plugins.overrides.get(manifest.name.as_str()).unwrap_or(&none);
-        Limits::effective(&manifest.limits, granted, &own.limits, &own.limits_at_most.narrowest(&self.teams.limits))
-    }
-
-    /// What happens to a call when the plugin fails: what the company says, else what is said about the plugin, else its
-    /// manifest.
-    pub fn failure_of(&self, manifest: &PluginManifest) -> Failure {
-        let own = self.plugins.overrides.get(manifest.name.as_str());
-        self.teams.failure.or(own.and_then(|own| own.failure)).unwrap_or(manifest.failure)
-    }
-
-    /// What the plugin's answers do. `decision` is what [`Config::decide`] gave; `is_repositorys` says whether the
-    /// repository brings it.
-    ///
-    /// To observe takes a guard's effect away, and to enforce gives a plugin an effect that somebody did not want. So a
-    /// repository can say neither about plugins that are not its own, and what a layer requires a less trusted one does not
-    /// make an observer.
-    pub fn mode_of(&self, name: &PluginId, decision: &Decision, is_repositorys: bool) -> PluginMode {
-        let Some(own) = self.plugins.overrides.get(name.as_str()) else { return PluginMode::Enforce };
-        let may_say = |layer: &Layer| match decision {
-            Decision::Required(by) => layer.trust() >= by.layer.trust(),
-            _ => true,
-        };
-        let said = own.mode.filter(|(_, layer)| may_say(layer)).map(|(mode, _)| mode);
-        let own_repository = own.mode_in_repository.filter(|_| is_repositorys && may_say(&Layer::Project));
-        said.or(own_repository).unwrap_or_default()
     }
 
     /// The plugin's own settings. An empty object if nothing is set.

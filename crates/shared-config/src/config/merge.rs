@@ -6,14 +6,11 @@ use serde_json::Value;
 
 use super::read::ReadLayer;
 use super::{
-    Allowlist, Budget, BudgetFile, Config, Hooks, Isolation, Layer, Origin, OverrideFile, PluginMode, Plugins,
-    PreCompactHook, SandboxLayer, Teams,
+    Allowlist, Budget, BudgetFile, Config, Hooks, Isolation, Layer, Origin, PluginMode, Plugins, PreCompactHook, Rules,
+    SandboxLayer, Teams,
 };
+use crate::Failure;
 use crate::error::ConfigError;
-use crate::{Capabilities, Failure};
-
-/// How many failures in a row quarantine a plugin, unless someone says otherwise.
-const QUARANTINE_AFTER: u32 = 3;
 
 /// The plain values, of which the strongest layer's counts: what figment merges.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,12 +18,8 @@ const QUARANTINE_AFTER: u32 = 3;
 struct Plain {
     #[serde(skip_serializing_if = "Option::is_none")]
     isolation: Option<Isolation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quarantine_after: Option<u32>,
     options: IndexMap<String, Value>,
     budget: BudgetFile,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Failure>,
 }
 
 /// One layer for figment, under the name that its errors show.
@@ -51,20 +44,20 @@ pub(super) fn merge(layers: &[ReadLayer], trusted: bool, notices: Vec<String>) -
     for layer in layers {
         merge.plugins(layer);
         merge.teams(layer);
+        merge.rules(layer);
         merge.hooks(layer);
         merge.sandbox(layer);
         merge.plain(layer)?;
     }
-    let Merge { plain, mut plugins, mut teams, hooks, required_layers, notices, .. } = merge;
+    let Merge { plain, mut plugins, mut teams, rules, rules_in_repository, hooks, required_layers, notices, .. } =
+        merge;
     plugins.isolation = plain.isolation.unwrap_or_default();
-    plugins.quarantine_after = plain.quarantine_after.unwrap_or(QUARANTINE_AFTER);
     plugins.options = plain.options;
-    teams.failure = plain.failure;
     // The company's come first, in its order
     teams.required.sort_by_key(|entry| std::cmp::Reverse((entry.origin.layer.trust(), entry.origin.layer)));
     let BudgetFile { enabled, max_cost } = plain.budget;
     let budget = Budget { enabled: enabled.unwrap_or(max_cost.is_some()), max_cost };
-    Ok(Config { plugins, teams, hooks, budget, required_layers, notices })
+    Ok(Config { plugins, teams, rules, rules_in_repository, hooks, budget, required_layers, notices })
 }
 
 #[derive(Default)]
@@ -73,6 +66,8 @@ struct Merge {
     plain: Plain,
     plugins: Plugins,
     teams: Teams,
+    rules: Rules,
+    rules_in_repository: Rules,
     hooks: Hooks,
     required_layers: Vec<(SandboxLayer, Origin)>,
     notices: Vec<String>,
@@ -103,34 +98,6 @@ impl Merge {
             self.say_left_out(layer, "plugins.enabled", !said.enabled.is_empty());
             self.say_left_out(layer, "plugins.disabled", !said.disabled.is_empty());
         }
-        for (name, OverrideFile { limits, failure, mode }) in &said.overrides {
-            let own = self.plugins.overrides.entry(name.clone()).or_default();
-            match layer.layer {
-                Layer::Project | Layer::Policy => own.limits_at_most = own.limits_at_most.narrowest(limits),
-                _ => own.limits = own.limits.overridden_by(limits),
-            }
-            match failure {
-                Some(Failure::Open) if layer.layer == Layer::Project => {
-                    let place = layer.place();
-                    self.notices.push(format!(
-                        "`failure: open` for {name} in {place} has no effect: a repository can only say `closed`"
-                    ));
-                }
-                Some(failure) => own.failure = Some(*failure),
-                None => {}
-            }
-            match layer.layer {
-                Layer::Project if *mode == Some(PluginMode::Enforce) => {
-                    let place = layer.place();
-                    self.notices.push(format!(
-                        "`mode: enforce` for {name} in {place} has no effect: a repository can only say `observe`, about \
-                         plugins that it brings"
-                    ));
-                }
-                Layer::Project => own.mode_in_repository = *mode,
-                layer => own.mode = mode.map(|mode| (mode, layer)).or(own.mode),
-            }
-        }
     }
 
     fn teams(&mut self, layer: &ReadLayer) {
@@ -148,11 +115,37 @@ impl Merge {
             self.say_left_out(layer, "teams.plugins.blocklist", !said.blocklist.is_empty());
             self.say_left_out(layer, "teams.plugins.required", !said.required.is_empty());
         }
-        if let Some(ceiling) = &said.capabilities {
-            let narrower = |held: &Capabilities| crate::effective(held, ceiling, None);
-            self.teams.capabilities = Some(self.teams.capabilities.as_ref().map_or_else(|| ceiling.clone(), narrower));
+    }
+
+    /// What a repository says about how plugins run counts for its own, and those do not run before it is trusted.
+    fn rules(&mut self, layer: &ReadLayer) {
+        self.rules_in_repository.add(layer, self.trusted);
+        if layer.layer != Layer::Project {
+            self.rules.add(layer, self.trusted);
+            return;
         }
-        self.teams.limits = self.teams.limits.narrowest(&said.limits);
+        let (plugins, team) = (&layer.file.plugins, &layer.file.teams.plugins);
+        if !self.trusted {
+            self.say_left_out(layer, "plugins.quarantineAfter", plugins.quarantine_after.is_some());
+            self.say_left_out(layer, "plugins.overrides", !plugins.overrides.is_empty());
+            self.say_left_out(layer, "teams.plugins.capabilities", team.capabilities.is_some());
+            self.say_left_out(layer, "teams.plugins.limits", !team.limits.is_empty());
+            self.say_left_out(layer, "teams.plugins.failure", team.failure.is_some());
+            return;
+        }
+        let mut say = |is_wider: bool, what: &str, only: &str| {
+            if is_wider {
+                let place = layer.place();
+                self.notices.push(format!(
+                    "{what} in {place} has no effect: a repository can only say `{only}`, about plugins that it brings"
+                ));
+            }
+        };
+        for (name, said) in &plugins.overrides {
+            say(said.failure == Some(Failure::Open), &format!("`failure: open` for {name}"), "closed");
+            say(said.mode == Some(PluginMode::Enforce), &format!("`mode: enforce` for {name}"), "observe");
+        }
+        say(team.failure == Some(Failure::Open), "`teams.plugins.failure`", "closed");
     }
 
     fn hooks(&mut self, layer: &ReadLayer) {
@@ -194,17 +187,12 @@ impl Merge {
         self.required_layers.extend(required);
     }
 
-    /// What a layer says, without what it cannot: a repository only narrows isolation, budget and quarantine, trusted or
-    /// not; a company's numbers are ceilings.
+    /// What a layer says, without what it cannot: a repository only narrows isolation and budget, trusted or not; a
+    /// company's numbers are ceilings.
     fn admissible(&mut self, layer: &ReadLayer) -> Plain {
         let file = &layer.file;
-        let mut said = Plain {
-            isolation: file.plugins.isolation,
-            quarantine_after: file.plugins.quarantine_after,
-            options: IndexMap::new(),
-            budget: file.budget.clone(),
-            failure: file.teams.plugins.failure,
-        };
+        let mut said =
+            Plain { isolation: file.plugins.isolation, options: IndexMap::new(), budget: file.budget.clone() };
         if self.may_widen(layer) {
             let options = file.plugins.options.iter();
             said.options = options.map(|(name, own)| (name.clone(), Value::from_iter(own.clone()))).collect();
@@ -212,8 +200,6 @@ impl Merge {
             self.say_left_out(layer, "plugins.options", !file.plugins.options.is_empty());
         }
         if matches!(layer.layer, Layer::Project | Layer::Policy) {
-            let held = self.plain.quarantine_after.unwrap_or(QUARANTINE_AFTER);
-            said.quarantine_after = said.quarantine_after.map(|count| count.min(held));
             let held = self.plain.budget.max_cost.unwrap_or(f64::INFINITY);
             said.budget.max_cost = said.budget.max_cost.map(|cost| cost.min(held));
         }
@@ -229,8 +215,6 @@ impl Merge {
                 |value: &Isolation| only(*value == Isolation::InProcess, "plugins.isolation", "`process`");
             said.isolation = said.isolation.filter(is_narrower);
             said.budget.enabled = said.budget.enabled.filter(|value| only(!value, "budget.enabled", "`true`"));
-            said.failure =
-                said.failure.filter(|value| only(*value == Failure::Open, "teams.plugins.failure", "`closed`"));
         }
         said
     }
@@ -243,16 +227,4 @@ fn does_not_fit(error: &figment::Error) -> ConfigError {
 fn provider(place: &str, said: &Plain) -> Result<PlainLayer, ConfigError> {
     let value = figment::value::Value::serialize(said).map_err(|error| does_not_fit(&error))?;
     Ok(PlainLayer { place: place.to_owned(), dict: value.into_dict().unwrap_or_default() })
-}
-
-/// For [`Config::default`]: what holds without any layer.
-pub(super) fn default_plugins() -> Plugins {
-    Plugins {
-        enabled: Vec::new(),
-        disabled: Vec::new(),
-        isolation: Isolation::default(),
-        quarantine_after: QUARANTINE_AFTER,
-        options: IndexMap::new(),
-        overrides: IndexMap::new(),
-    }
 }

@@ -7,6 +7,7 @@ mod file;
 mod layer;
 mod merge;
 mod read;
+mod rules;
 
 use std::path::{Path, PathBuf};
 
@@ -21,18 +22,22 @@ pub use file::{
     SandboxLayer, TeamPluginsFile, TeamsFile,
 };
 pub use layer::{ConfigSources, ConfigText, Layer, Origin};
+pub use rules::{Override, Rules};
 
 use crate::error::ConfigError;
-use crate::{Capabilities, Failure, LimitSettings};
 
 /// What all layers come to. Made by [`Config::load`].
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Which plugins run, and how.
+    /// Which plugins run, and where.
     pub plugins: Plugins,
-    /// What the company says about plugins.
+    /// Which plugins may and must run.
     pub teams: Teams,
+    /// How the user's and the company's plugins run. Ask [`Config::rules_for`].
+    pub rules: Rules,
+    /// How the plugins run that the repository brings: the same, and what the repository says.
+    pub rules_in_repository: Rules,
     /// Commands of the user's own that run at certain moments.
     pub hooks: Hooks,
     /// What may be spent.
@@ -48,7 +53,8 @@ impl Config {
     ///
     /// Lists of plugins add up. Before a repository is trusted, its lists of plugins, `options` and `hooks` have no effect:
     /// the only plugins that they could mean are the user's, and one of those may be a guard. Trusted or not, it only
-    /// narrows limits, capabilities, isolation, budget and `failure`. What had no effect is said in [`Config::notices`].
+    /// narrows isolation and budget; and limits, capabilities, quarantine and `failure` of its own plugins alone, as
+    /// [`Config::rules_for`] says. What had no effect is said in [`Config::notices`].
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] with all that is wrong in all files, else the first variable or flag that is wrong.
@@ -76,8 +82,8 @@ impl Config {
     }
 }
 
-/// Which plugins run, and how.
-#[derive(Debug, Clone, PartialEq)]
+/// Which plugins run, and where.
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Plugins {
     /// What the layers enable, in the order in which they say so. Ask [`Config::decide`] what comes of it.
@@ -86,38 +92,11 @@ pub struct Plugins {
     pub disabled: Vec<PluginEntry>,
     /// Where plugins run.
     pub isolation: Isolation,
-    /// How many failures in a row quarantine a plugin.
-    pub quarantine_after: u32,
     /// The plugins' own settings, by plugin.
     pub options: IndexMap<String, Value>,
-    /// What is said about single plugins, by plugin. Ask [`Config::limits_of`], [`Config::failure_of`] and
-    /// [`Config::mode_of`].
-    pub overrides: IndexMap<String, Override>,
 }
 
-impl Default for Plugins {
-    fn default() -> Self {
-        merge::default_plugins()
-    }
-}
-
-/// What is said about one plugin.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Override {
-    /// The limits that the user sets in place of the manifest's.
-    pub limits: LimitSettings,
-    /// Limits that are a ceiling: a repository's and a company's.
-    pub limits_at_most: LimitSettings,
-    /// What comes in place of the manifest's `failure`.
-    pub failure: Option<Failure>,
-    /// What its answers do, as the user or the company says.
-    pub mode: Option<(PluginMode, Layer)>,
-    /// What its answers do, as the repository says: counts for what the repository itself brings.
-    pub mode_in_repository: Option<PluginMode>,
-}
-
-/// What the company says about plugins.
+/// Which plugins may and must run.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Teams {
@@ -127,12 +106,6 @@ pub struct Teams {
     pub blocklist: Vec<PluginPattern>,
     /// What must run, in this order, before all others.
     pub required: Vec<PluginEntry>,
-    /// What no plugin goes beyond.
-    pub capabilities: Option<Capabilities>,
-    /// What no plugin goes beyond.
-    pub limits: LimitSettings,
-    /// What happens to a call when a plugin fails, for all plugins.
-    pub failure: Option<Failure>,
 }
 
 /// The plugins that may run, as one layer says.

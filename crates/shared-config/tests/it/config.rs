@@ -1,6 +1,6 @@
 use mimir_shared_config::{
-    Candidate, Config, ConfigError, ConfigSources, ConfigText, Failure, Isolation, Layer, Limits, PluginId,
-    PluginManifest, PluginMode, PluginSource, SandboxLayer,
+    Candidate, Config, ConfigError, ConfigSources, ConfigText, Decision, Failure, Isolation, Layer, Limits, PluginId,
+    PluginManifest, PluginMode, PluginSource, Rules, SandboxLayer,
 };
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn manifest() -> PluginManifest {
 fn without_any_layer_there_are_defaults() {
     let config = load(&Said::default());
     assert_eq!(config, Config::default());
-    assert_eq!(config.plugins.quarantine_after, 3);
+    assert_eq!((config.rules.quarantine_after, config.rules_in_repository.quarantine_after), (3, 3));
     assert_eq!(config.plugins.isolation, Isolation::Process);
 }
 
@@ -102,28 +102,92 @@ fn the_stronger_layer_counts() {
 
 #[test]
 fn a_repository_only_narrows_isolation_and_budget() {
-    let check = |user: &'static str, project: &'static str, expected: (Isolation, Option<f64>, u32)| {
+    let check = |user: &'static str, project: &'static str, expected: (Isolation, Option<f64>)| {
         for untrusted in [false, true] {
             let config = load(&Said { user, project, untrusted, ..Said::default() });
-            let found = (config.plugins.isolation, config.budget.max_cost, config.plugins.quarantine_after);
+            let found = (config.plugins.isolation, config.budget.max_cost);
             assert_eq!(found, expected, "{user} then {project}, untrusted: {untrusted}");
         }
     };
     use Isolation::{InProcess, Process};
-    check("", "plugins: { isolation: in-process }", (Process, None, 3));
-    check("plugins: { isolation: in-process }", "plugins: { isolation: process }", (Process, None, 3));
-    check("plugins: { isolation: in-process }", "budget: { maxCost: 4 }", (InProcess, Some(4.0), 3));
-    check("budget: { maxCost: 5 }", "budget: { maxCost: 10, enabled: false }", (Process, Some(5.0), 3));
-    check("budget: { maxCost: 5 }", "budget: { maxCost: 1 }", (Process, Some(1.0), 3));
-    check("plugins: { quarantineAfter: 2 }", "plugins: { quarantineAfter: 9 }", (Process, None, 2));
-    check("", "plugins: { quarantineAfter: 1 }", (Process, None, 1));
+    check("", "plugins: { isolation: in-process }", (Process, None));
+    check("plugins: { isolation: in-process }", "plugins: { isolation: process }", (Process, None));
+    check("plugins: { isolation: in-process }", "budget: { maxCost: 4 }", (InProcess, Some(4.0)));
+    check("budget: { maxCost: 5 }", "budget: { maxCost: 10, enabled: false }", (Process, Some(5.0)));
+    check("budget: { maxCost: 5 }", "budget: { maxCost: 1 }", (Process, Some(1.0)));
+}
+
+/// The rules for the user's `p`, and those for the repository's.
+fn both(said: Said) -> [Rules; 2] {
+    let config = load(&said);
+    [false, true].map(|is_repositorys| config.rules_for(&Decision::EnabledByPlace, is_repositorys).clone())
+}
+
+#[test]
+fn a_repository_says_for_its_own_plugins_alone_after_how_many_failures() {
+    let check = |said: Said, expected: [u32; 2]| {
+        let shown = format!("{said:?}");
+        assert_eq!(both(said).map(|rules| rules.quarantine_after), expected, "{shown}");
+    };
+    let [one, two, nine] =
+        ["plugins: { quarantineAfter: 1 }", "plugins: { quarantineAfter: 2 }", "plugins: { quarantineAfter: 9 }"];
+    for untrusted in [false, true] {
+        check(Said { project: one, untrusted, ..Said::default() }, [3, 1]);
+        check(Said { project: nine, untrusted, ..Said::default() }, [3, 3]);
+        check(Said { user: two, project: nine, untrusted, ..Said::default() }, [2, 2]);
+        check(Said { user: nine, project: two, untrusted, ..Said::default() }, [9, 2]);
+        check(Said { project: one, policy: nine, untrusted, ..Said::default() }, [3, 1]);
+        check(Said { user: nine, project: two, policy: one, untrusted, ..Said::default() }, [1, 1]);
+        let environment: &[_] = &[("MIMIR_PLUGINS_QUARANTINE_AFTER", "5")];
+        check(Said { project: one, environment, untrusted, ..Said::default() }, [5, 5]);
+    }
+}
+
+/// A guard that may read nothing is off.
+#[test]
+fn a_repositorys_ceiling_is_over_its_own_plugins_alone() {
+    let check = |said: Said, expected: [&str; 2]| {
+        let shown = format!("{said:?}");
+        let found = both(said).map(|rules| match rules.capabilities {
+            None => "all",
+            Some(ceiling) if ceiling.filesystem.read => "read",
+            Some(_) => "none",
+        });
+        assert_eq!(found, expected, "{shown}");
+    };
+    let none = "teams: { plugins: { capabilities: {} } }";
+    let read = "teams: { plugins: { capabilities: { filesystem: { read: true } } } }";
+    for untrusted in [false, true] {
+        check(Said { untrusted, ..Said::default() }, ["all", "all"]);
+        check(Said { project: none, untrusted, ..Said::default() }, ["all", "none"]);
+        check(Said { user: read, project: none, untrusted, ..Said::default() }, ["read", "none"]);
+        check(Said { project: read, policy: none, untrusted, ..Said::default() }, ["none", "none"]);
+        check(Said { project: none, policy: read, untrusted, ..Said::default() }, ["read", "none"]);
+    }
+}
+
+/// What lies in the repository and is required by somebody more trusted is not the repository's to narrow.
+#[test]
+fn what_is_required_is_not_the_repositorys() {
+    let project = "plugins: { quarantineAfter: 1 }\nteams: { plugins: { required: [p], limits: { cpu: 1ms } } }";
+    let quarantine_after = |policy| {
+        let config = load(&Said { project, policy, ..Said::default() });
+        let (name, source) = (PluginId::new("p").unwrap(), PluginSource::Registry("r".to_owned()));
+        let decision = config.decide(&Candidate { name: &name, source: &source, enabled_by_place: true });
+        assert!(matches!(decision, Decision::Required(_)));
+        config.rules_for(&decision, true).quarantine_after
+    };
+    assert_eq!(quarantine_after("teams: { plugins: { required: [p] } }"), 3);
+    assert_eq!(quarantine_after(""), 1);
 }
 
 #[test]
 fn an_untrusted_repository_is_left_out_with_a_notice() {
-    let project = "plugins: { enabled: [./x], disabled: [y], isolation: in-process, options: { x: {} } }\n\
+    let project = "plugins: { enabled: [./x], disabled: [y], isolation: in-process, options: { x: {} },\n\
+                   \x20 quarantineAfter: 1, overrides: { y: { limits: { cpu: 1ms } } } }\n\
                    hooks: { PreCompact: [{ command: evil }] }\n\
-                   teams: { plugins: { required: [./x], blocklist: [z], allowlist: [] } }\n\
+                   teams: { plugins: { required: [./x], blocklist: [z], allowlist: [], capabilities: {},\n\
+                   \x20 limits: { cpu: 1ms }, failure: closed } }\n\
                    sandbox: { require: [seccomp] }\n";
     let config = load(&Said { project, untrusted: true, ..Said::default() });
     assert!(
@@ -133,52 +197,91 @@ fn an_untrusted_repository_is_left_out_with_a_notice() {
     assert!(config.plugins.disabled.is_empty());
     assert!(config.teams.blocklist.is_empty() && config.teams.allowlists.is_empty());
     assert!(config.required_layers.is_empty());
+    assert_eq!(config.rules, Rules::default());
     insta::assert_snapshot!(config.notices.join("\n"));
     let config = load(&Said { project, ..Said::default() });
     assert_eq!((config.plugins.enabled.len(), config.hooks.pre_compact.len(), config.teams.required.len()), (1, 1, 1));
     let lists = (config.plugins.disabled.len(), config.teams.blocklist.len(), config.teams.allowlists.len());
     assert_eq!((lists, config.required_layers.len()), ((1, 1, 1), 0));
-    assert_eq!(config.hooks.pre_compact[0].origin.to_string(), "/code/p/.mimir/config.yml:2");
+    assert_eq!(config.hooks.pre_compact[0].origin.to_string(), "/code/p/.mimir/config.yml:3");
+    assert_eq!(config.rules, Rules::default());
 }
 
+/// A trusted repository's words about a plugin that is not its own are no secret.
+#[test]
+fn what_a_repository_says_about_others_plugins_is_told() {
+    let check = |said: Said, is_repositorys: bool, expected: Option<&str>| {
+        let left_out = load(&said).left_out_of(&PluginId::new("p").unwrap(), &Decision::EnabledByPlace, is_repositorys);
+        assert_eq!(left_out.as_deref(), expected, "{said:?}");
+    };
+    let own = "plugins:\n  overrides:\n    p: { limits: { cpu: 1ms } }\n";
+    let told =
+        "`plugins.overrides.p` in /code/p/.mimir/config.yml:3 has no effect: the plugin is not this repository's own";
+    check(Said { project: own, ..Said::default() }, false, Some(told));
+    check(Said { project: own, ..Said::default() }, true, None);
+    check(Said { user: own, policy: own, ..Said::default() }, false, None);
+    check(Said { project: "plugins: { overrides: { q: {} } }", ..Said::default() }, false, None);
+    // Before that all of it is left out, which is told once
+    check(Said { project: own, untrusted: true, ..Said::default() }, false, None);
+    let wider =
+        "plugins: { overrides: { p: { failure: open, mode: enforce } } }\nteams: { plugins: { failure: open } }";
+    insta::assert_snapshot!(load(&Said { project: wider, ..Said::default() }).notices.join("\n"));
+}
+
+/// `expected` is for the user's `p` and for the repository's.
 #[test]
 fn limits_come_from_all() {
-    let check = |said: Said, granted: &str, memory_mb: usize, cpu_ms: u128| {
+    let check = |said: Said, granted: &str, expected: [(usize, u128); 2]| {
         let granted = serde_json::from_str(granted).unwrap();
-        let limits = load(&said).limits_of(&manifest(), &granted);
-        assert_eq!((limits.heap >> 20, limits.cpu.as_millis()), (memory_mb, cpu_ms));
+        let shown = format!("{said:?}");
+        let found = both(said).map(|rules| {
+            let limits = rules.limits_of(&manifest(), &granted);
+            (limits.heap >> 20, limits.cpu.as_millis())
+        });
+        assert_eq!(found, expected, "{shown}");
     };
     // The manifest asks for 128 MB, which has to be granted, and for less CPU time, which has not
-    check(Said::default(), "{}", 64, 50);
-    check(Said::default(), r#"{ "memory": "128MB" }"#, 128, 50);
-    check(Said::default(), r#"{ "memory": "100MB" }"#, 100, 50);
+    check(Said::default(), "{}", [(64, 50); 2]);
+    check(Said::default(), r#"{ "memory": "128MB" }"#, [(128, 50); 2]);
+    check(Said::default(), r#"{ "memory": "100MB" }"#, [(100, 50); 2]);
     let user = "plugins: { overrides: { p: { limits: { memory: 256MB, cpu: 400ms } } } }";
-    check(Said { user, ..Said::default() }, "{}", 256, 400);
-    let project = "plugins: { overrides: { p: { limits: { memory: 32MB, cpu: 400ms } } } }";
-    check(Said { project, ..Said::default() }, "{}", 32, 50);
-    check(Said { user, project, ..Said::default() }, "{}", 32, 400);
+    check(Said { user, ..Said::default() }, "{}", [(256, 400); 2]);
     let policy = "teams: { plugins: { limits: { memory: 96 } } }";
-    check(Said { user, policy, ..Said::default() }, "{}", 96, 400);
-    let limits = load(&Said::default()).limits_of(&manifest(), &Default::default());
+    check(Said { user, policy, ..Said::default() }, "{}", [(96, 400); 2]);
+    for untrusted in [false, true] {
+        let project = "plugins: { overrides: { p: { limits: { memory: 32MB, cpu: 400ms } } } }";
+        check(Said { project, untrusted, ..Said::default() }, "{}", [(64, 50), (32, 50)]);
+        check(Said { user, project, untrusted, ..Said::default() }, "{}", [(256, 400), (32, 400)]);
+        let project = "teams: { plugins: { limits: { memory: 16, cpu: 1ms } } }";
+        check(Said { user, project, untrusted, ..Said::default() }, "{}", [(256, 400), (16, 1)]);
+        check(Said { user, project, policy, untrusted, ..Said::default() }, "{}", [(96, 400), (16, 1)]);
+    }
+    let limits = both(Said::default())[0].limits_of(&manifest(), &Default::default());
     assert_eq!(limits.tool, Limits::default().tool);
 }
 
 #[test]
 fn failure_can_be_overridden() {
-    let check = |said: Said, expected: Failure| assert_eq!(load(&said).failure_of(&manifest()), expected);
+    use Failure::{Closed, Open};
+    let check = |said: Said, expected: [Failure; 2]| {
+        let shown = format!("{said:?}");
+        assert_eq!(both(said).map(|rules| rules.failure_of(&manifest())), expected, "{shown}");
+    };
     let closed = "plugins: { overrides: { p: { failure: closed } } }";
     let open = "plugins: { overrides: { p: { failure: open } } }";
-    check(Said::default(), Failure::Open);
-    check(Said { user: closed, ..Said::default() }, Failure::Closed);
-    check(Said { user: closed, project: open, ..Said::default() }, Failure::Closed);
-    check(Said { user: open, project: closed, ..Said::default() }, Failure::Closed);
-    check(Said { user: open, policy: "teams: { plugins: { failure: closed } }", ..Said::default() }, Failure::Closed);
-    check(Said { user: closed, policy: "teams: { plugins: { failure: open } }", ..Said::default() }, Failure::Open);
-    check(
-        Said { project: "teams: { plugins: { failure: closed } }", untrusted: true, ..Said::default() },
-        Failure::Closed,
-    );
-    check(Said { project: "teams: { plugins: { failure: open } }", user: closed, ..Said::default() }, Failure::Closed);
+    let all_closed = "teams: { plugins: { failure: closed } }";
+    let all_open = "teams: { plugins: { failure: open } }";
+    check(Said::default(), [Open, Open]);
+    check(Said { user: closed, ..Said::default() }, [Closed, Closed]);
+    check(Said { user: open, policy: all_closed, ..Said::default() }, [Closed, Closed]);
+    check(Said { user: closed, policy: all_open, ..Said::default() }, [Open, Open]);
+    for untrusted in [false, true] {
+        check(Said { user: closed, project: open, untrusted, ..Said::default() }, [Closed, Closed]);
+        check(Said { user: open, project: closed, untrusted, ..Said::default() }, [Open, Closed]);
+        check(Said { project: all_closed, untrusted, ..Said::default() }, [Open, Closed]);
+        check(Said { project: all_open, user: closed, untrusted, ..Said::default() }, [Closed, Closed]);
+        check(Said { project: closed, policy: all_open, untrusted, ..Said::default() }, [Open, Open]);
+    }
 }
 
 /// To observe takes away a guard's effect, to enforce gives an effect that somebody did not want: both widen something.

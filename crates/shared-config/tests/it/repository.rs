@@ -1,8 +1,8 @@
 //! What a repository may not do, whatever it writes: checked on configurations put together at random.
 
 use mimir_shared_config::{
-    Candidate, Capabilities, Config, ConfigSources, ConfigText, Failure, Isolation, PluginId, PluginManifest,
-    PluginMode, PluginSource, widened,
+    Candidate, Capabilities, Config, ConfigSources, ConfigText, Decision, Failure, Isolation, LimitSettings, Limits,
+    PluginId, PluginManifest, PluginMode, PluginSource, effective, widened,
 };
 use proptest::prelude::*;
 
@@ -30,14 +30,22 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
         failure.prop_map(|failure| format!("teams.plugins.failure: {failure}")),
         Just("plugins.isolation: in-process".to_owned()),
         Just("plugins.options.guard: { level: none }".to_owned()),
-        Just("plugins.quarantineAfter: 100".to_owned()),
+        prop_oneof![Just(1), Just(2), Just(100)].prop_map(|count| format!("plugins.quarantineAfter: {count}")),
         Just("budget: { enabled: false, maxCost: 1000 }".to_owned()),
         Just("sandbox.require: [landlock, seccomp]".to_owned()),
         Just("hooks.PreCompact: [{ command: evil }]".to_owned()),
         Just("teams.plugins.capabilities: { exec: { enabled: true, allowlist: ['*'] } }".to_owned()),
-        Just("teams.plugins.limits: { cpu: 400ms }".to_owned()),
+        Just("teams.plugins.capabilities: {}".to_owned()),
+        limits().prop_map(|limits| format!("teams.plugins.limits: {limits}")),
+        limits().prop_map(|limits| format!("plugins.overrides.guard.limits: {limits}")),
     ];
     prop::collection::vec(line, 0..8)
+}
+
+fn limits() -> impl Strategy<Value = String> {
+    (1..400u32, 1..9000u32, 1..200u32).prop_map(|(cpu, time, memory)| {
+        format!("{{ cpu: {cpu}ms, init: {cpu}ms, time: {time}ms, memory: {memory}MB }}")
+    })
 }
 
 /// The lines as one YAML text; of two for the same key the first stands, since twice is an error.
@@ -70,12 +78,18 @@ fn text(lines: &[String]) -> String {
     out
 }
 
-/// What counts for the user's guard, and for what it stands behind.
-fn stance(
-    project: Option<&str>,
-    trusted: bool,
-    users: &str,
-) -> Result<(bool, PluginMode, Failure, Isolation, Config), String> {
+/// What counts for a plugin called `guard`.
+#[derive(Debug, Clone, PartialEq)]
+struct Stance {
+    mode: PluginMode,
+    failure: Failure,
+    limits: Limits,
+    capabilities: Capabilities,
+    quarantine_after: u32,
+}
+
+/// Whether the user's guard runs, what counts for it and for one that the repository brings, and all else.
+fn stances(project: Option<&str>, trusted: bool, users: &str) -> Result<(Decision, [Stance; 2], Config), String> {
     let file = |path: &str, text: &str| Some(ConfigText::new(path, text));
     let sources = ConfigSources {
         user: file("/u/config.yml", users),
@@ -86,45 +100,61 @@ fn stance(
     let config = Config::load(&sources).map_err(|error| error.to_string())?;
     let (name, source) = (PluginId::new("guard").unwrap(), PluginSource::Folder("/u/plugins/guard".to_owned()));
     let decision = config.decide(&Candidate { name: &name, source: &source, enabled_by_place: true });
-    let manifest = PluginManifest::parse("plugin.yml", "name: guard\nversion: 1.0.0\nfailure: closed\n").unwrap();
-    let mode = config.mode_of(&name, &decision, false);
-    Ok((decision.runs(), mode, config.failure_of(&manifest), config.plugins.isolation, config))
+    let manifest = "name: guard\nversion: 1.0.0\nlimits: { memory: 128MB, cpu: 300ms }\n\
+                    capabilities: { filesystem: { read: true }, exec: { enabled: true, allowlist: ['git *'] } }\n";
+    let manifest = PluginManifest::parse("plugin.yml", manifest).unwrap();
+    let stances = [false, true].map(|is_repositorys| {
+        let rules = config.rules_for(&decision, is_repositorys);
+        Stance {
+            mode: config.mode_of(&name, &decision, is_repositorys),
+            failure: rules.failure_of(&manifest),
+            limits: rules.limits_of(&manifest, &LimitSettings::default()),
+            capabilities: effective(&manifest.capabilities, &manifest.capabilities, rules.capabilities.as_ref()),
+            quarantine_after: rules.quarantine_after,
+        }
+    });
+    Ok((decision, stances, config))
 }
 
 proptest! {
-    /// Before it is trusted, nothing that a repository writes changes whether the user's guard runs, what its answers do,
-    /// that it fails closed, or where it runs.
+    /// Before it is trusted, nothing that a repository writes changes whether the user's guard runs, when its turn comes,
+    /// with what settings, or where: what it is asked and what comes of its answer is what would be elsewhere.
     #[test]
     fn an_untrusted_repository_leaves_the_users_guards_alone(project in lines(), users in lines()) {
         let users = text(&users);
-        let Ok(before) = stance(None, false, &users) else { return Ok(()) };
-        let Ok(after) = stance(Some(&text(&project)), false, &users) else { return Ok(()) };
-        prop_assert_eq!((after.0, after.1), (before.0, before.1));
-        prop_assert!(after.2 == before.2 || after.2 == Failure::Closed);
-        prop_assert!(after.3 == before.3 || after.3 == Isolation::Process);
-        let (before, after) = (before.4, after.4);
+        let Ok((decided_before, [users_before, _], before)) = stances(None, false, &users) else { return Ok(()) };
+        let Ok((decided, [users, _], after)) = stances(Some(&text(&project)), false, &users) else { return Ok(()) };
+        prop_assert_eq!(decided, decided_before);
+        prop_assert_eq!(users, users_before);
+        prop_assert_eq!(&after.rules, &before.rules);
+        prop_assert_eq!(&after.teams, &before.teams);
+        prop_assert_eq!(&after.plugins.enabled, &before.plugins.enabled);
+        prop_assert_eq!(&after.plugins.disabled, &before.plugins.disabled);
         prop_assert_eq!(&after.plugins.options, &before.plugins.options);
         prop_assert_eq!(after.hooks.pre_compact.len(), before.hooks.pre_compact.len());
         prop_assert_eq!(&after.required_layers, &before.required_layers);
-        prop_assert!(after.plugins.quarantine_after <= before.plugins.quarantine_after);
+        let isolation = after.plugins.isolation;
+        prop_assert!(isolation == before.plugins.isolation || isolation == Isolation::Process);
         prop_assert!(after.budget.enabled || !before.budget.enabled);
-        // Its ceiling is one, too: nothing becomes wider by it
-        let ceiling = |config: &Config| config.teams.capabilities.clone();
-        if let Some(before) = ceiling(&before) {
-            let after = ceiling(&after).unwrap_or_default();
-            prop_assert!(widened(&after, &before).is_empty(), "{after:?}");
-        }
     }
 
-    /// Trusted, it still makes no observer of what is not its own, and opens nothing.
+    /// Trusted, its lists count, and still none of its limits, ceilings and the like touches the user's guard. Of its own
+    /// plugins it only takes away.
     #[test]
-    fn a_trusted_repository_makes_no_observer_of_the_users(project in lines(), users in lines()) {
+    fn a_repository_only_narrows_its_own_plugins(project in lines(), users in lines()) {
         let users = text(&users);
-        let Ok(before) = stance(None, true, &users) else { return Ok(()) };
-        let Ok(after) = stance(Some(&text(&project)), true, &users) else { return Ok(()) };
-        prop_assert_eq!(after.1, before.1);
-        prop_assert!(after.2 == before.2 || after.2 == Failure::Closed);
-        prop_assert_eq!(&after.4.required_layers, &before.4.required_layers);
+        let Ok((_, [users_before, _], before)) = stances(None, true, &users) else { return Ok(()) };
+        let Ok((_, [users, own], after)) = stances(Some(&text(&project)), true, &users) else { return Ok(()) };
+        prop_assert_eq!(&users, &users_before);
+        prop_assert_eq!(&after.rules, &before.rules);
+        prop_assert_eq!(&after.required_layers, &before.required_layers);
+        prop_assert!(own.mode == users.mode || own.mode == PluginMode::Observe);
+        prop_assert!(own.failure == users.failure || own.failure == Failure::Closed);
+        prop_assert!(own.quarantine_after <= users.quarantine_after);
+        prop_assert!(widened(&own.capabilities, &users.capabilities).is_empty(), "{own:?}");
+        let sizes = |limits: &Limits| (limits.cpu, limits.event, limits.init, limits.heap, limits.off_heap);
+        let (own, users) = (sizes(&own.limits), sizes(&users.limits));
+        prop_assert!(own.0 <= users.0 && own.1 <= users.1 && own.2 <= users.2 && own.3 <= users.3 && own.4 <= users.4);
     }
 
     /// Any text at all: an error has its place in the text, and nothing panics.
@@ -143,7 +173,7 @@ proptest! {
         }
         if let Ok(manifest) = PluginManifest::parse("plugin.yml", &text) {
             let none = Capabilities::default();
-            prop_assert!(widened(&mimir_shared_config::effective(&manifest.capabilities, &none, None), &none).is_empty());
+            prop_assert!(widened(&effective(&manifest.capabilities, &none, None), &none).is_empty());
         }
     }
 }

@@ -33,8 +33,10 @@ impl Store {
             widened(&manifest.capabilities, &grant.capabilities).is_empty()
                 && widened_limits(&manifest.limits, &grant.limits).is_empty()
         });
-        let policy = self.config.teams.capabilities.as_ref();
-        let withheld = policy.map(|policy| widened(&manifest.capabilities, policy)).unwrap_or_default();
+        let rules = self.config.rules_for(&found.decision, found.needs_trust);
+        let beyond = |policy| widened(&manifest.capabilities, policy);
+        let withheld = rules.capabilities.as_ref().map(beyond).unwrap_or_default();
+        let by_others = self.config.rules.capabilities.as_ref().map(beyond).unwrap_or_default();
         let none = LimitSettings::default();
         Ok(GrantView {
             id: id.to_string(),
@@ -50,7 +52,10 @@ impl Store {
             granted: is_whole,
             withheld: withheld
                 .into_iter()
-                .map(|line| format!("the company's policy keeps it from this: {line}"))
+                .map(|line| match by_others.contains(&line) {
+                    true => format!("the company's policy keeps it from this: {line}"),
+                    false => format!("this repository's configuration keeps it from this: {line}"),
+                })
                 .collect(),
         })
     }

@@ -59,8 +59,8 @@ impl Store {
             },
             _ => none,
         };
-        let policy = self.config.teams.capabilities.as_ref();
-        let failure = manifest.map_or(Failure::Open, |manifest| self.config.failure_of(manifest));
+        let rules = self.config.rules_for(&found.decision, found.needs_trust);
+        let failure = manifest.map_or(Failure::Open, |manifest| rules.failure_of(manifest));
         let text = |value: Option<&String>| value.cloned();
         PluginInfo {
             summary: self.summary(plugin),
@@ -69,11 +69,11 @@ impl Store {
             license: text(manifest.and_then(|manifest| manifest.license.as_ref())),
             hash: loaded.and_then(Result::ok).map(|plugin| plugin.identity.hash.as_str().to_owned()),
             effective: manifest
-                .map(|manifest| effective(&manifest.capabilities, &granted.0, policy))
+                .map(|manifest| effective(&manifest.capabilities, &granted.0, rules.capabilities.as_ref()))
                 .unwrap_or_default(),
             failure: if failure == Failure::Closed { "closed" } else { "open" }.to_owned(),
             limits: manifest
-                .map(|manifest| limits_in_words(&self.config.limits_of(manifest, &granted.1)))
+                .map(|manifest| limits_in_words(&rules.limits_of(manifest, &granted.1)))
                 .unwrap_or_default(),
             registered: None,
             problems,
