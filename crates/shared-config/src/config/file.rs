@@ -33,13 +33,14 @@ pub struct PluginsFile {
     /// Where plugins run: in processes of their own (`process`, the default), or in Mimir's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
-    /// How many failures in a row quarantine a plugin. 3 by default.
+    /// How many failures in a row quarantine a plugin. 3 by default. A repository can only lower it, for plugins that it
+    /// brings.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub quarantine_after: Option<u32>,
     /// The plugins' own settings, by plugin name.
     pub options: IndexMap<String, IndexMap<String, Value>>,
-    /// What is said about single plugins, by plugin name.
+    /// What is said about single plugins, by plugin name. A repository speaks only of those that it brings.
     pub overrides: IndexMap<String, OverrideFile>,
 }
 
@@ -158,13 +159,15 @@ pub struct TeamPluginsFile {
     pub blocklist: Vec<String>,
     /// These must run, in this order, before all others.
     pub required: Vec<String>,
-    /// What no plugin goes beyond. What is absent here is denied to all.
+    /// What no plugin goes beyond; where a repository says it, none that the repository brings. What is absent here is
+    /// denied to all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Capabilities>,
-    /// Limits that no plugin goes beyond.
+    /// Limits that no plugin goes beyond; where a repository says it, none that the repository brings.
     #[serde(skip_serializing_if = "LimitSettings::is_empty")]
     pub limits: LimitSettings,
-    /// What happens to a call when a plugin fails to answer about it, for all plugins.
+    /// What happens to a call when a plugin fails to answer about it, for all plugins; a repository can only say `closed`,
+    /// for those that it brings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }

@@ -118,16 +118,15 @@ fn a_repository_only_narrows_isolation_and_budget() {
 }
 
 /// The rules for the user's `p`, and those for the repository's.
-fn both(said: Said) -> [Rules; 2] {
-    let config = load(&said);
+fn both(said: &Said) -> [Rules; 2] {
+    let config = load(said);
     [false, true].map(|is_repositorys| config.rules_for(&Decision::EnabledByPlace, is_repositorys).clone())
 }
 
 #[test]
 fn a_repository_says_for_its_own_plugins_alone_after_how_many_failures() {
     let check = |said: Said, expected: [u32; 2]| {
-        let shown = format!("{said:?}");
-        assert_eq!(both(said).map(|rules| rules.quarantine_after), expected, "{shown}");
+        assert_eq!(both(&said).map(|rules| rules.quarantine_after), expected, "{said:?}");
     };
     let [one, two, nine] =
         ["plugins: { quarantineAfter: 1 }", "plugins: { quarantineAfter: 2 }", "plugins: { quarantineAfter: 9 }"];
@@ -147,13 +146,12 @@ fn a_repository_says_for_its_own_plugins_alone_after_how_many_failures() {
 #[test]
 fn a_repositorys_ceiling_is_over_its_own_plugins_alone() {
     let check = |said: Said, expected: [&str; 2]| {
-        let shown = format!("{said:?}");
-        let found = both(said).map(|rules| match rules.capabilities {
+        let found = both(&said).map(|rules| match rules.capabilities {
             None => "all",
             Some(ceiling) if ceiling.filesystem.read => "read",
             Some(_) => "none",
         });
-        assert_eq!(found, expected, "{shown}");
+        assert_eq!(found, expected, "{said:?}");
     };
     let none = "teams: { plugins: { capabilities: {} } }";
     let read = "teams: { plugins: { capabilities: { filesystem: { read: true } } } }";
@@ -233,12 +231,11 @@ fn what_a_repository_says_about_others_plugins_is_told() {
 fn limits_come_from_all() {
     let check = |said: Said, granted: &str, expected: [(usize, u128); 2]| {
         let granted = serde_json::from_str(granted).unwrap();
-        let shown = format!("{said:?}");
-        let found = both(said).map(|rules| {
+        let found = both(&said).map(|rules| {
             let limits = rules.limits_of(&manifest(), &granted);
             (limits.heap >> 20, limits.cpu.as_millis())
         });
-        assert_eq!(found, expected, "{shown}");
+        assert_eq!(found, expected, "{said:?}");
     };
     // The manifest asks for 128 MB, which has to be granted, and for less CPU time, which has not
     check(Said::default(), "{}", [(64, 50); 2]);
@@ -256,7 +253,7 @@ fn limits_come_from_all() {
         check(Said { user, project, untrusted, ..Said::default() }, "{}", [(256, 400), (16, 1)]);
         check(Said { user, project, policy, untrusted, ..Said::default() }, "{}", [(96, 400), (16, 1)]);
     }
-    let limits = both(Said::default())[0].limits_of(&manifest(), &Default::default());
+    let limits = both(&Said::default())[0].limits_of(&manifest(), &Default::default());
     assert_eq!(limits.tool, Limits::default().tool);
 }
 
@@ -264,8 +261,7 @@ fn limits_come_from_all() {
 fn failure_can_be_overridden() {
     use Failure::{Closed, Open};
     let check = |said: Said, expected: [Failure; 2]| {
-        let shown = format!("{said:?}");
-        assert_eq!(both(said).map(|rules| rules.failure_of(&manifest())), expected, "{shown}");
+        assert_eq!(both(&said).map(|rules| rules.failure_of(&manifest())), expected, "{said:?}");
     };
     let closed = "plugins: { overrides: { p: { failure: closed } } }";
     let open = "plugins: { overrides: { p: { failure: open } } }";
