@@ -11,6 +11,7 @@ use url::Url;
 use crate::context::Shared;
 use crate::project_path::{PathProblem, ProjectPath};
 use crate::secrets::{REDACTED, looks_like_secret, redacted_argv, redacted_text};
+use crate::turns::Turn;
 use crate::{ApiError, Effects, ErrorCode, FileChange, FileEvent, Origin, PluginProfile};
 
 /// One call on its way: who makes it, what was asked on its behalf, and its line in the audit log, which is written when
@@ -21,6 +22,7 @@ pub(crate) struct Call {
     pub(crate) origin: Origin,
     op: String,
     args: String,
+    pub(crate) turn: Turn,
     started: Duration,
     entry: Mutex<Entry>,
 }
@@ -33,6 +35,21 @@ struct Entry {
     facts: Map<String, Value>,
     outcome: Option<Result<(), ApiError>>,
     is_replayed: bool,
+    /// It has not begun: nothing of it is done, and it may still be skipped.
+    is_waiting: bool,
+    /// It is done although its plugin is gone.
+    is_last: bool,
+}
+
+impl Entry {
+    /// In a word.
+    fn outcome(&self) -> &'static str {
+        match &self.outcome {
+            None => "dropped",
+            Some(Ok(())) => "ok",
+            Some(Err(error)) => error.code.as_str(),
+        }
+    }
 }
 
 impl Call {
@@ -44,8 +61,9 @@ impl Call {
         args: &str,
     ) -> Arc<Self> {
         let started = shared.ports.clock.monotonic();
+        let turn = shared.turns.turn(&plugin.id);
         let entry = Mutex::default();
-        Arc::new(Self { shared, plugin, origin, op: op.to_owned(), args: args.to_owned(), started, entry })
+        Arc::new(Self { shared, plugin, origin, op: op.to_owned(), args: args.to_owned(), turn, started, entry })
     }
 
     fn entry(&self) -> MutexGuard<'_, Entry> {
@@ -54,6 +72,19 @@ impl Call {
 
     pub(crate) fn args<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         serde_json::from_str(&self.args).map_err(|error| ApiError::invalid(format!("{}: {error}", self.op)))
+    }
+
+    /// Waits for a turn. A call that is dropped meanwhile, or whose plugin is gone by then, is skipped: it is counted and
+    /// has no line of its own in the audit log, since nothing was done.
+    pub(crate) async fn wait<T>(&self, turn: impl Future<Output = T>) -> Result<T, ApiError> {
+        self.entry().is_waiting = true;
+        let taken = turn.await;
+        let mut entry = self.entry();
+        if !entry.is_last && !self.turn.may_begin() {
+            return Err(ApiError::new(ErrorCode::Io, "the plugin was gone before the turn of this call"));
+        }
+        (entry.is_waiting, entry.is_last) = (false, self.turn.is_last());
+        Ok(taken)
     }
 
     /// Asks the gate.
@@ -200,16 +231,32 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let took = self.shared.ports.clock.monotonic().saturating_sub(self.started);
+        let now = self.shared.ports.clock.monotonic();
+        let took = now.saturating_sub(self.started);
+        let audit = &self.shared.ports.audit;
+        let entry = self.entry.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if entry.is_waiting {
+            return self.turn.skip();
+        }
+        let outcome = entry.outcome();
+        let is_refused = outcome == ErrorCode::CapabilityDenied.as_str();
+        let what = || json!(entry.accesses);
+        let (is_counted, lines) = self.turn.lines().count((&self.op, outcome, is_refused), now, what);
+        for line in lines {
+            audit.record(line.record(&self.plugin.id));
+        }
+        if is_counted {
+            return;
+        }
         let ended = Ended {
             plugin: Arc::clone(&self.plugin),
             origin: std::mem::take(&mut self.origin),
             op: std::mem::take(&mut self.op),
-            entry: std::mem::take(self.entry.get_mut().unwrap_or_else(PoisonError::into_inner)),
+            entry: std::mem::take(entry),
             took,
         };
         // The plugin waits for its answer, so the line is put together where nobody does
-        self.shared.ports.audit.record_later(Box::new(|| ended.record()));
+        audit.record_later(Box::new(|| ended.record()));
     }
 }
 
@@ -225,11 +272,8 @@ struct Ended {
 impl Ended {
     fn record(self) -> AuditRecord {
         let Self { plugin, origin, op, entry, took } = self;
-        let (outcome, reason) = match &entry.outcome {
-            None => ("dropped", None),
-            Some(Ok(())) => ("ok", None),
-            Some(Err(error)) => (error.code.as_str(), Some(&error.message)),
-        };
+        let outcome = entry.outcome();
+        let reason = entry.outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).map(|error| &error.message);
         let mut detail = Map::new();
         detail.insert("op".to_owned(), json!(op.chars().take(80).collect::<String>()));
         detail.insert("what".to_owned(), json!(entry.accesses));

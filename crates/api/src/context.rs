@@ -16,6 +16,7 @@ use crate::ops::fetch::Answers;
 use crate::ops::llm::Chats;
 use crate::secrets::{Handles, redacted_text};
 use crate::storage::Storage;
+use crate::turns::Turns;
 use crate::{
     ApiError, ApiLimits, Effects, ErrorCode, EventSink, Gate, HostRequest, LogLine, LogSink, Models, Origin,
     PluginProfile, SecretStore, SessionView, public_config,
@@ -79,6 +80,7 @@ pub(crate) struct Shared {
     pub(crate) root_as_given: PathBuf,
     pub(crate) storage: Storage,
     pub(crate) ledger: Ledger,
+    pub(crate) turns: Turns,
     pub(crate) answers: Answers,
     pub(crate) chats: Chats,
     pub(crate) handles: Handles,
@@ -110,12 +112,14 @@ impl PluginContext {
             settings.limits.storage,
             matches!(settings.effects, Effects::Recorded(_)),
         );
+        let turns = Turns::new(Arc::clone(&ports.audit));
         let shared = Shared {
             ports,
             directory,
             root_as_given: settings.project_root,
             storage,
             ledger: Ledger::default(),
+            turns,
             answers: Answers::default(),
             chats: Chats::default(),
             handles: Handles::default(),
@@ -139,7 +143,9 @@ impl PluginContext {
     }
 
     /// Answers one call. It must be made within a tokio runtime; when it is dropped, a program or request under way is
-    /// stopped (work on a file is finished).
+    /// stopped (work on a file is finished), and what waits for its turn never begins.
+    ///
+    /// Each plugin has a few turns at once. Work on its storage is done in the order in which it is asked for here.
     ///
     /// # Errors
     /// [`ApiError`], made for the plugin.
@@ -160,13 +166,18 @@ impl PluginContext {
             _ => {}
         }
         let call = Call::new(Arc::clone(&self.shared), plugin, origin, op, args);
-        let result = answer(&call, op).await;
+        let result = match call.wait(call.turn.enter()).await {
+            Ok(()) => answer(&call, op).await,
+            Err(error) => Err(error),
+        };
         call.finish(&result);
         result
     }
 
-    /// Gives up what a plugin has open, since nobody is there any more to use it: its isolate is gone.
+    /// Gives up what a plugin has open, since nobody is there any more to use it: its isolate is gone. Of what waits for
+    /// its turn, the first 64 calls are still done, since it may have asked for them as its last act.
     pub fn forget_open(&self, plugin: &PluginId) {
+        self.shared.turns.forget(plugin);
         self.shared.answers.forget(plugin);
         self.shared.chats.forget(plugin);
     }

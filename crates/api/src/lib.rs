@@ -15,6 +15,7 @@ mod context;
 mod error;
 mod ledger;
 mod limits;
+mod lines;
 mod ops;
 mod ports;
 mod profile;
@@ -25,6 +26,7 @@ mod registrations;
 mod secrets;
 mod storage;
 mod tool_builder;
+mod turns;
 
 pub use context::{ContextPorts, ContextSettings, PluginContext};
 pub use error::{ApiError, ErrorCode};

@@ -7,6 +7,7 @@ use mimir_shared_platform::{FileSystem, Guard};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::{ApiError, ErrorCode};
 
@@ -21,6 +22,8 @@ pub(crate) struct Storage {
     quota: usize,
     /// In a replay, what would have been written.
     overlay: Option<Mutex<HashMap<PathBuf, Map<String, Value>>>>,
+    /// Whose turn it is at each file.
+    turns: Mutex<HashMap<PathBuf, Arc<AsyncMutex<()>>>>,
 }
 
 /// The file, with enough in it for a person to see whose it is.
@@ -43,7 +46,23 @@ impl Storage {
         is_replay: bool,
     ) -> Self {
         let project = project.to_string_lossy().into_owned();
-        Self { files, folder: folder.to_owned(), project, quota, overlay: is_replay.then(Mutex::default) }
+        Self {
+            files,
+            folder: folder.to_owned(),
+            project,
+            quota,
+            overlay: is_replay.then(Mutex::default),
+            turns: Mutex::default(),
+        }
+    }
+
+    /// Waits until what was asked of a plugin's store before is done.
+    pub(crate) async fn turn(&self, plugin: &PluginIdentity) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(self.path(plugin)).or_default())
+        };
+        turn.lock_owned().await
     }
 
     pub(crate) fn get(&self, plugin: &PluginIdentity, key: &str) -> Result<Option<Value>, ApiError> {

@@ -3,6 +3,7 @@
 mod anchor;
 mod chain;
 
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +24,12 @@ pub trait AuditLog: Send + Sync {
     /// Adds a record that is put together off the caller's thread. `make` must not block, and not log.
     fn record_later(&self, make: MakeRecord) {
         self.record(make());
+    }
+
+    /// Waits while the log is so far behind that whoever records might soon have to wait for the disk; none if it is not.
+    /// Whatever can wait without keeping a thread asks for this before it does what it will record.
+    fn catching_up(&self) -> Option<BoxFuture<'_, ()>> {
+        None
     }
 
     /// Waits until everything recorded so far is written.

@@ -156,6 +156,8 @@ guards! {
     LimitTimers = "limit.timers";
     /// Pending host calls are counted.
     LimitPending = "limit.pending";
+    /// A plugin has so much done by the agent at once; the rest waits for its turn.
+    LimitTurns = "limit.turns";
     /// An answer has a largest size.
     LimitAnswer = "limit.answer";
     /// A plugin's storage has a largest size.

@@ -49,10 +49,8 @@ pub(crate) async fn run(call: &Arc<Call>) -> Result<Value, ApiError> {
     if let Some(answer) = call.recorded(true) {
         return answer;
     }
-    let files = {
-        let call = Arc::clone(call);
-        blocking(move || collect(&call, &paths)).await?
-    };
+    let _turn = call.wait(call.turn.program()).await?;
+    let files = blocking(call, move |call| collect(call, &paths)).await?;
     call.note("files", files.len());
     let request = ContainerRequest {
         image,

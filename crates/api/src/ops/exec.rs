@@ -85,11 +85,10 @@ pub(crate) async fn exec(call: &Arc<Call>) -> Result<Value, ApiError> {
     if let Some(answer) = call.recorded(true) {
         return answer;
     }
+    let _turn = call.wait(call.turn.program()).await?;
     let cwd = cwd(call, args.cwd).await?;
-    let found = {
-        let (call, program) = (Arc::clone(call), argv[0].clone());
-        blocking(move || Ok(rights::rights(&call, &program))).await??
-    };
+    let program = argv[0].clone();
+    let found = blocking(call, move |call| rights::rights(call, &program)).await?;
     if found.is_cut {
         call.note("rightsCut", true);
     }
@@ -220,8 +219,7 @@ async fn cwd(call: &Arc<Call>, asked: Option<String>) -> Result<PathBuf, ApiErro
         PathProblem::Unusable(error) => error,
         PathProblem::Outside => outside(),
     })?;
-    let directory = Arc::clone(&call.shared.directory);
-    let found = blocking(move || match directory.place(&path.relative, Links::Follow) {
+    let found = blocking(call, move |call| match call.shared.directory.place(&path.relative, Links::Follow) {
         Err(PlatformError::Outside { .. }) => Ok(Err(())),
         place => {
             let place = place?;

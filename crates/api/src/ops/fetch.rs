@@ -72,7 +72,7 @@ pub(crate) async fn fetch(call: &Arc<Call>) -> Result<Value, ApiError> {
     let method = if is_known { upper } else { method };
     let first = Hop { url, method, headers, body };
 
-    let underway = call.shared.answers.begin(&call.plugin.id, id).await;
+    let underway = call.wait(call.shared.answers.begin(&call.plugin.id, id)).await?;
     let answered = tokio::select! {
         biased;
         () = underway.given_up() => Err(ApiError::new(ErrorCode::Io, "the request was given up")),

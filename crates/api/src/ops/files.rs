@@ -121,8 +121,7 @@ async fn read(
     if let Some(answer) = call.recorded(false) {
         return answer;
     }
-    let call = Arc::clone(call);
-    blocking(move || work(&call, &path)).await
+    blocking(call, move |call| work(call, &path)).await
 }
 
 pub(crate) async fn write_file(call: &Arc<Call>) -> Result<Value, ApiError> {
@@ -147,8 +146,7 @@ async fn write(call: &Arc<Call>, is_append: bool) -> Result<Value, ApiError> {
     if let Some(answer) = call.recorded(true) {
         return answer;
     }
-    let call = Arc::clone(call);
-    blocking(move || {
+    blocking(call, move |call| {
         let place = call.place(&path.relative, Links::Follow, writing)?;
         call.check_no_git_folder(place.as_ref())?;
         call.note("bytes", bytes);

@@ -28,8 +28,7 @@ pub(crate) async fn mkdir(call: &Arc<Call>) -> Result<Value, ApiError> {
     if let Some(answer) = call.recorded(true) {
         return answer;
     }
-    let call = Arc::clone(call);
-    blocking(move || {
+    blocking(call, move |call| {
         if !recursive {
             call.place(&path.relative, Links::Keep, writing)?.create_dir()?;
             return Ok(Value::Null);
@@ -72,20 +71,19 @@ pub(crate) async fn remove(call: &Arc<Call>) -> Result<Value, ApiError> {
     if let Some(answer) = call.recorded(true) {
         return answer;
     }
-    let call = Arc::clone(call);
-    blocking(move || {
+    blocking(call, move |call| {
         let place = call.place(&path.relative, Links::Keep, deleting)?;
         let Some(found) = place.metadata()? else {
             return Err(ApiError::new(ErrorCode::NotFound, format!("there is no {}", place.real_path().display())));
         };
         let mut doomed = vec![(place.real_path().to_owned(), found.kind)];
         if recursive && found.is_dir() {
-            doomed = with_all_beneath(&call, place.real_path())?;
+            doomed = with_all_beneath(call, place.real_path())?;
         }
         call.note("removed", doomed.len());
         // Those that were found last lie deepest
         while let Some((path, kind)) = doomed.pop() {
-            reopen(&call, &path)?.remove()?;
+            reopen(call, &path)?.remove()?;
             if kind != FileKind::Directory {
                 call.raise(FileChange::Deleted, path);
             }

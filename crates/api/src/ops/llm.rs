@@ -51,6 +51,7 @@ pub(crate) async fn chat(call: &Arc<Call>) -> Result<Value, ApiError> {
         return answer;
     }
     let models = models(call)?;
+    let _turn = call.wait(call.turn.model()).await?;
     let mut charge = reserve(call, models, &mut request, asked).await?;
     charge.sent();
     match models.provider.complete(&request).await {
@@ -66,6 +67,7 @@ pub(crate) async fn count_tokens(call: &Arc<Call>) -> Result<Value, ApiError> {
         return answer;
     }
     let models = models(call)?;
+    let _turn = call.wait(call.turn.model()).await?;
     models.provider.count_tokens(&request).await.map(Value::from).map_err(|error| failure(&error))
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use mimir_shared_config::Access;
+use mimir_shared_platform::Guard;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -51,8 +52,7 @@ async fn read(
     if let Some(answer) = call.recorded(false) {
         return answer;
     }
-    let call = Arc::clone(call);
-    blocking(move || work(&call)).await
+    in_turn(call, work).await
 }
 
 /// In a replay the store itself keeps changes in memory, so no recording is asked.
@@ -61,6 +61,22 @@ async fn write(
     work: impl FnOnce(&Call) -> Result<(), ApiError> + Send + 'static,
 ) -> Result<Value, ApiError> {
     call.check(&Access::Storage)?;
-    let call = Arc::clone(call);
-    blocking(move || work(&call).map(|()| Value::Null)).await
+    in_turn(call, |call| work(call).map(|()| Value::Null)).await
+}
+
+/// One after the other of those on the same file, which is what its lock would make of them, but without a thread for each
+/// that waits.
+async fn in_turn(
+    call: &Arc<Call>,
+    work: impl FnOnce(&Call) -> Result<Value, ApiError> + Send + 'static,
+) -> Result<Value, ApiError> {
+    let turn = match Guard::LimitTurns.stands() {
+        true => Some(call.wait(call.shared.storage.turn(&call.plugin.identity)).await?),
+        false => None,
+    };
+    blocking(call, move |call| {
+        let _turn = turn;
+        work(call)
+    })
+    .await
 }

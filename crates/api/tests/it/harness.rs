@@ -12,7 +12,7 @@ use mimir_shared_config::{
 };
 use mimir_shared_platform::testing::{ManualClock, MemoryAuditLog, MemoryNotifier};
 use mimir_shared_platform::{
-    AuditLog, AuditRecord, DockerEngine, HostProcesses, OsFileSystem, PlatformError, ReqwestClient,
+    AuditLog, AuditRecord, DockerEngine, FileSystem, HostProcesses, OsFileSystem, PlatformError, ReqwestClient,
 };
 use mimir_shared_providers::{Message, Role};
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ pub(crate) struct Options {
     /// Whether the audit log keeps its records: those of many calls need much memory.
     pub(crate) remembers: bool,
     pub(crate) models: Option<Models>,
+    pub(crate) files: Arc<dyn FileSystem>,
 }
 
 impl Default for Options {
@@ -46,7 +47,14 @@ impl Default for Options {
             "exec": {"enabled": true, "allowlist": ["*"]},
             "network": {"enabled": true, "allowlist": ["127.0.0.1", "http://127.0.0.1:*", "http://localhost:*"]},
         });
-        Self { capabilities, limits: ApiLimits::default(), effects: Effects::Live, remembers: true, models: None }
+        Self {
+            capabilities,
+            limits: ApiLimits::default(),
+            effects: Effects::Live,
+            remembers: true,
+            models: None,
+            files: Arc::new(OsFileSystem),
+        }
     }
 }
 
@@ -148,7 +156,7 @@ pub(crate) fn world_with(options: Options) -> World {
     let docker_socket = base.join("docker.sock");
     let ports = ContextPorts {
         gate: Arc::new(CapabilityGate { capabilities, files, closed: ClosedPlaces::new(&root) }),
-        files: Arc::new(OsFileSystem),
+        files: options.files,
         processes: Arc::new(HostProcesses::from_env()),
         http: Arc::new(ReqwestClient::new()),
         docker: Arc::new(DockerEngine::new(Some(&format!("unix://{}", docker_socket.display())))),

@@ -17,3 +17,4 @@ mod replay;
 mod secrets;
 mod session;
 mod storage;
+mod turns;

@@ -71,6 +71,7 @@ pub(crate) async fn stream(call: &Arc<Call>) -> Result<Value, ApiError> {
     let models = models(call)?;
     let plugin = &call.plugin.id;
     let chats = &call.shared.chats;
+    let _turn = call.wait(call.turn.model()).await?;
     if chats.state().open.keys().filter(|(owner, _)| owner == plugin).count() >= OPEN {
         return Err(ApiError::limit(format!("more than {OPEN} answers of models are open at once")));
     }

@@ -3,6 +3,8 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use futures::future::BoxFuture;
+
 use super::AuditFolder;
 use super::queue::{Queue, Recorded};
 use super::writer::{Status, Writer, run};
@@ -72,6 +74,10 @@ impl AuditLog for FileAuditLog {
 
     fn record_later(&self, make: MakeRecord) {
         self.push(Recorded::Later(make));
+    }
+
+    fn catching_up(&self) -> Option<BoxFuture<'_, ()>> {
+        self.queue.catching_up()
     }
 
     fn flush(&self) -> Result<(), PlatformError> {

@@ -5,10 +5,16 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::Notify;
+
 use crate::{AuditRecord, MakeRecord};
 
 /// Whoever records faster than the disk takes it waits from here on, instead of filling the memory.
 const LONGEST: usize = 4_096;
+/// Whoever can wait without keeping a thread waits from here on, so that the others need not.
+const BEHIND: usize = LONGEST / 2;
 /// How long the thread goes on looking by itself after something came. Whoever is killed loses what was recorded in the
 /// last such moment.
 const LINGER: Duration = Duration::from_millis(1);
@@ -44,6 +50,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     has_work: Condvar,
     has_room: Condvar,
+    caught_up: Notify,
 }
 
 impl Queue {
@@ -66,6 +73,13 @@ impl Queue {
         }
     }
 
+    /// Waits until the thread has taken what there is, if that is much.
+    pub(super) fn catching_up(&self) -> Option<BoxFuture<'_, ()>> {
+        let state = self.state();
+        // Whatever is taken after this is heard: it is taken under the same lock
+        (state.records.len() >= BEHIND && !state.is_closed).then(|| self.caught_up.notified().boxed())
+    }
+
     /// Asks to be told once everything so far is written.
     pub(super) fn wait_for(&self, done: SyncSender<()>, is_end: bool) {
         let mut state = self.state();
@@ -79,6 +93,7 @@ impl Queue {
         (state.is_closed, state.is_asleep) = (true, false);
         self.has_work.notify_one();
         self.has_room.notify_all();
+        self.caught_up.notify_waiters();
     }
 
     /// Waits for work, at most so long, and swaps what was recorded with `batch`, which is empty.
@@ -107,6 +122,34 @@ impl Queue {
         let work = Work { waiting: std::mem::take(&mut state.waiting), is_closed: state.is_closed };
         drop(state);
         self.has_room.notify_all();
+        self.caught_up.notify_waiters();
         work
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn who_can_wait_waits_while_the_thread_is_behind() {
+        let queue = Queue::default();
+        let push = || queue.push((0, Recorded::Now(AuditRecord::of_mimir("x", Value::Null))));
+        (1..BEHIND).for_each(|_| push());
+        assert!(queue.catching_up().is_none());
+        push();
+        let mut waiting = [queue.catching_up().expect("it is behind"), queue.catching_up().expect("it is behind")];
+        assert!(waiting.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
+        let mut batch = Vec::new();
+        queue.take(&mut batch, None);
+        assert_eq!(batch.len(), BEHIND);
+        assert!(waiting.iter_mut().all(|waiting| waiting.now_or_never().is_some()) && queue.catching_up().is_none());
+        // Nobody takes anything after the end
+        (0..BEHIND).for_each(|_| push());
+        let waiting = queue.catching_up().expect("it is behind again");
+        queue.close();
+        assert!(waiting.now_or_never().is_some() && queue.catching_up().is_none());
     }
 }
