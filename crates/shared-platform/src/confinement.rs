@@ -9,11 +9,15 @@
 
 #[cfg(target_os = "linux")]
 mod landlock;
+#[cfg(target_os = "linux")]
+mod straight;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::Located;
 
 /// What a process may still do. The default is nothing: no file, no TCP, no signal to who is not confined with it.
 ///
@@ -34,12 +38,28 @@ pub struct Confinement {
     /// What may be done with folders that hold what is closed: their names can be listed, and those of all that lies
     /// beneath them.
     pub list: Vec<PathBuf>,
+    /// Files and folders in places where others may move things about: each counts only if it still stands where it was
+    /// found, without a link anywhere on its path.
+    pub located: Vec<(Right, Located)>,
     /// Whether TCP (and UDP, where the kernel knows about it) stays open.
     pub network: bool,
     /// Whether signals and abstract Unix sockets reach processes outside.
     pub reaches_others: bool,
     /// Whether files stay as they are: only what `network` and `reaches_others` say is taken. All lists are empty then.
     pub keeps_files: bool,
+}
+
+/// What may be done with a file or folder, as the lists of a [`Confinement`] say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// As in [`Confinement::read_execute`].
+    ReadExecute,
+    /// As in [`Confinement::write`].
+    Write,
+    /// As in [`Confinement::own`].
+    Own,
+    /// As in [`Confinement::list`].
+    List,
 }
 
 /// What the kernel holds of a [`Confinement`].

@@ -53,6 +53,9 @@ pub trait Place: Send + Sync {
     /// The place called `name` in the folder that stands here.
     fn child(&self, name: &str) -> Result<Box<dyn Place>, PlatformError>;
 
+    /// Opens the folder that stands here: a place that stays this one folder, whatever is moved to the path meanwhile.
+    fn enter(&self) -> Result<Box<dyn Place>, PlatformError>;
+
     /// Creates a folder.
     fn create_dir(&self) -> Result<(), PlatformError>;
 

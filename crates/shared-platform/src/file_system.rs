@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Directory, PlatformError};
 
 /// Files, for Mimir's own use (configuration, caches, stores). What plugins ask for goes through a [`Directory`].
@@ -115,6 +117,26 @@ pub struct Metadata {
     pub modified_ms: u64,
     /// Its Unix permission bits; 0 where there are none.
     pub mode: u32,
+    /// Which one it is; nothing where the system has no numbers for files.
+    pub id: Option<FileId>,
+}
+
+/// Which file or folder it is, whatever it is called, for as long as it exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileId {
+    /// The number of the file system.
+    pub device: u64,
+    /// The number of the file in it.
+    pub inode: u64,
+}
+
+/// A file or folder as it was found. What stands at the path later is meant only if it is the same one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Located {
+    /// Its absolute path, without links.
+    pub path: PathBuf,
+    /// Which one it is; nothing where the system has no numbers for files.
+    pub id: Option<FileId>,
 }
 
 impl Metadata {

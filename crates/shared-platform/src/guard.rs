@@ -78,6 +78,8 @@ guards! {
     ExecShell = "exec.shell";
     /// A program is looked up outside the project.
     ExecProgram = "exec.program";
+    /// What a file of the project names as its interpreter opens nothing but that installed program.
+    ExecInterpreter = "exec.interpreter";
     /// The environment is scrubbed, and variables that load code cannot be set.
     ExecEnv = "exec.env";
     /// A program starts inside the project.

@@ -28,11 +28,11 @@ pub use adapters::{
 };
 pub use audit::{AuditLine, AuditLog, AuditRecord, BrokenChain, ChainHead, MakeRecord, Torn, verify_segment};
 pub use clock::Clock;
-pub use confinement::{Confinement, ConfinementError, Enforced, Extent, landlock_abi};
+pub use confinement::{Confinement, ConfinementError, Enforced, Extent, Right, landlock_abi};
 pub use directory::{Directory, Links, Place};
 pub use docker::{ContainerFile, ContainerOutput, ContainerRequest, DockerClient};
 pub use error::PlatformError;
-pub use file_system::{DirEntry, FileKind, FileSystem, Metadata, UpdateFn};
+pub use file_system::{DirEntry, FileId, FileKind, FileSystem, Located, Metadata, UpdateFn};
 pub use guard::Guard;
 #[cfg(feature = "test-hooks")]
 pub use guard::WITHOUT_GUARD;

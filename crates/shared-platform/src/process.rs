@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Extent, PlatformError};
+use crate::{Extent, Located, PlatformError};
 
 /// Runs programs.
 #[async_trait]
@@ -43,19 +43,20 @@ pub struct ProcessRequest {
 }
 
 /// What a program of a plugin may reach beside itself, installed software, and a home and a folder for temporary files of
-/// its own, which are gone when it has ended. Paths are absolute; one that does not exist grants nothing.
+/// its own, which are gone when it has ended. A file or folder that is no more where it was found when the program
+/// starts grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramRights {
-    /// The project's root, without links. A program is looked up outside of it, or by a path relative to it.
-    pub root: PathBuf,
+    /// The project's root, and which folder that is, where it is known. A program is looked up outside of it, or by a path relative to it.
+    pub root: Located,
     /// Files and folders that may be read, and run.
-    pub read: Vec<PathBuf>,
+    pub read: Vec<Located>,
     /// That may be read and changed, and where new files may be made; nothing is removed.
-    pub write: Vec<PathBuf>,
+    pub write: Vec<Located>,
     /// Where it may remove as well.
-    pub own: Vec<PathBuf>,
+    pub own: Vec<Located>,
     /// Folders whose names may be listed, with those of all that lies beneath.
-    pub list: Vec<PathBuf>,
+    pub list: Vec<Located>,
     /// Whether it may use the network.
     pub network: bool,
     /// How many processes and threads it may have at once.

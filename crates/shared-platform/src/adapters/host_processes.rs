@@ -75,10 +75,13 @@ impl HostProcesses {
     /// The program of a plugin, and the environment it gets: without `PATH` entries that the project could fill.
     fn find(&self, request: &ProcessRequest, rights: &ProgramRights) -> Result<Found, PlatformError> {
         let mut env = self.env.clone();
-        let folders =
-            programs::clean_path(env.get(OsStr::new("PATH")).map_or(OsStr::new(""), |path| path), &rights.root);
+        let root = &rights.root.path;
+        if rights.root.id.is_some() && programs::located(root).id != rights.root.id {
+            return Err(start_error(request, io::Error::other("another folder stands where the project was")));
+        }
+        let folders = programs::clean_path(env.get(OsStr::new("PATH")).map_or(OsStr::new(""), |path| path), root);
         let home = env.get(OsStr::new("HOME")).map(PathBuf::from).and_then(|home| home.canonicalize().ok());
-        let program = programs::find(&request.program, &folders, &rights.root, home.as_deref())?;
+        let program = programs::find(&request.program, &folders, root, home.as_deref())?;
         env.insert("PATH".into(), std::env::join_paths(&folders).unwrap_or_default());
         env.extend(program.env.clone());
         env.extend(request.env.clone());

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, File, Metadata as CapMetadata, OpenOptions};
 
-use super::opened::{is_of_the_kernel, kind_of, mode_of, names_of, path_of};
+use super::opened::{id_of, is_of_the_kernel, kind_of, mode_of, names_of, path_of};
 use super::os_file_system::to_ms;
 use crate::{DirEntry, FileKind, Guard, Metadata, Place, PlatformError};
 
@@ -144,6 +144,7 @@ impl Place for OpenPlace {
                 len: metadata.len(),
                 modified_ms: metadata.modified().map_or(0, |time| to_ms(time.into_std())),
                 mode: mode_of(&metadata),
+                id: id_of(&metadata),
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(self.error("look at", source)),
@@ -240,6 +241,10 @@ impl Place for OpenPlace {
             }
             _ => Err(PlatformError::file("find", &real_path, io::ErrorKind::InvalidInput.into())),
         }
+    }
+
+    fn enter(&self) -> Result<Box<dyn Place>, PlatformError> {
+        Ok(Box::new(OpenPlace { real_path: self.real_path.clone(), folder: self.open_dir()?, name: None }))
     }
 
     fn create_dir(&self) -> Result<(), PlatformError> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cap_std::fs::{Dir, File, FileType, Metadata};
 
-use crate::{FileKind, Guard};
+use crate::{FileId, FileKind, Guard};
 
 /// Where an open folder is at this moment, if the kernel tells.
 #[cfg(target_os = "linux")]
@@ -75,4 +75,16 @@ pub(super) fn mode_of(metadata: &Metadata) -> u32 {
 #[cfg(not(unix))]
 pub(super) fn mode_of(_: &Metadata) -> u32 {
     0
+}
+
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+pub(super) fn id_of(metadata: &Metadata) -> Option<FileId> {
+    use cap_std::fs::MetadataExt;
+    Some(FileId { device: metadata.dev(), inode: metadata.ino() })
+}
+
+#[cfg(not(unix))]
+pub(super) fn id_of(_: &Metadata) -> Option<FileId> {
+    None
 }

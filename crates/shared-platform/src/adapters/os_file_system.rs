@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::capability_directory::CapabilityDirectory;
-use crate::{DirEntry, Directory, FileKind, FileSystem, Metadata, PlatformError, UpdateFn};
+use crate::{DirEntry, Directory, FileId, FileKind, FileSystem, Metadata, PlatformError, UpdateFn};
 
 /// The file system of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,6 +93,7 @@ impl FileSystem for OsFileSystem {
             len: metadata.len(),
             modified_ms: metadata.modified().map_or(0, to_ms),
             mode: mode_of(&metadata),
+            id: id_of(&metadata),
         })
     }
 
@@ -149,6 +150,18 @@ pub(super) fn to_ms(time: SystemTime) -> u64 {
 
 fn kind_of(kind: fs::FileType) -> FileKind {
     FileKind::of(kind.is_file(), kind.is_dir(), kind.is_symlink())
+}
+
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+pub(super) fn id_of(metadata: &fs::Metadata) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    Some(FileId { device: metadata.dev(), inode: metadata.ino() })
+}
+
+#[cfg(not(unix))]
+pub(super) fn id_of(_: &fs::Metadata) -> Option<FileId> {
+    None
 }
 
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use landlock::{
     RestrictionStatus, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope,
 };
 
-use super::{Confinement, ConfinementError, Enforced, Extent};
+use super::{Confinement, ConfinementError, Enforced, Extent, Right, straight};
 
 /// The newest version that we have looked at; an older kernel enforces what it knows.
 const NEWEST: ABI = ABI::V10;
@@ -50,9 +50,10 @@ fn known(status: &RestrictionStatus) -> Option<u32> {
 
 fn restrict(confinement: &Confinement) -> Result<RestrictionStatus, Problem> {
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
-    if !confinement.keeps_files {
-        ruleset = ruleset.handle_access(AccessFs::from_all(NEWEST))?;
-    }
+    // Each layer forbids to move and to link files between folders unless it says otherwise, also one that is not about
+    // files: so that one has to say it
+    let handled = if confinement.keeps_files { AccessFs::Refer.into() } else { AccessFs::from_all(NEWEST) };
+    ruleset = ruleset.handle_access(handled)?;
     if !confinement.network {
         ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
     }
@@ -62,10 +63,11 @@ fn restrict(confinement: &Confinement) -> Result<RestrictionStatus, Problem> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let own = AccessFs::from_all(NEWEST) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
+    let write = own & !(AccessFs::RemoveFile | AccessFs::RemoveDir);
     let lists: [(&[PathBuf], BitFlags<AccessFs>); 6] = [
         (&confinement.read, read),
         (&confinement.read_execute, read | AccessFs::Execute),
-        (&confinement.write, own & !(AccessFs::RemoveFile | AccessFs::RemoveDir)),
+        (&confinement.write, write),
         (&confinement.own, own),
         (&confinement.devices, device),
         (&confinement.list, AccessFs::ReadDir.into()),
@@ -73,15 +75,30 @@ fn restrict(confinement: &Confinement) -> Result<RestrictionStatus, Problem> {
     let mut created = ruleset.create()?;
     for (paths, access) in lists {
         for path in paths {
-            created = allow(created, path, access)?;
+            // What is not there, or can't be reached by this user, needs no right
+            if let Ok(file) = PathFd::new(path) {
+                created = allow(created, file, access)?;
+            }
         }
+    }
+    for (right, located) in &confinement.located {
+        let access = match right {
+            Right::ReadExecute => read | AccessFs::Execute,
+            Right::Write => write,
+            Right::Own => own,
+            Right::List => AccessFs::ReadDir.into(),
+        };
+        if let Some(file) = straight::open(located) {
+            created = allow(created, file, access)?;
+        }
+    }
+    if confinement.keeps_files {
+        created = created.add_rule(PathBeneath::new(PathFd::new("/")?, AccessFs::Refer))?;
     }
     Ok(created.restrict_self()?)
 }
 
-fn allow(ruleset: RulesetCreated, path: &PathBuf, access: BitFlags<AccessFs>) -> Result<RulesetCreated, Problem> {
-    // What is not there, or can't be reached by this user, needs no right
-    let Ok(file) = PathFd::new(path) else { return Ok(ruleset) };
+fn allow(ruleset: RulesetCreated, file: impl AsFd, access: BitFlags<AccessFs>) -> Result<RulesetCreated, Problem> {
     let kind = rustix::fs::fstat(file.as_fd()).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode))?;
     let access = if kind == rustix::fs::FileType::Directory { access } else { access & AccessFs::from_file(NEWEST) };
     if access.is_empty() {

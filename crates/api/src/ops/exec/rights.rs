@@ -3,13 +3,16 @@
 //! The kernel opens folders with all that lies beneath them and can subtract nothing. So a folder is opened as a whole only
 //! if nothing in it is closed to the plugin; else what lies in it is opened one by one. What comes into such a mixed folder
 //! later is closed to the program: it can make no new files there.
+//!
+//! Meanwhile another program of the plugin may move things about. So each folder is looked at through one handle, and what
+//! is granted is named by its path and by which file or folder it was: what else comes to stand there gets nothing.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mimir_shared_config::Access;
-use mimir_shared_platform::{FileKind, Links, Place, PlatformError, ProgramRights};
+use mimir_shared_platform::{FileKind, Links, Located, Place, PlatformError, ProgramRights};
 
 use crate::ApiError;
 use crate::call::Call;
@@ -35,7 +38,7 @@ enum Level {
 
 struct Node {
     parent: usize,
-    path: PathBuf,
+    found: Located,
     /// What may be done with this one.
     level: Level,
     /// What may be done with this one and all beneath it.
@@ -45,30 +48,36 @@ struct Node {
 /// Looks through the project and asks the gate about each file; blocks.
 pub(super) fn rights(call: &Arc<Call>, program: &str) -> Result<Found, ApiError> {
     let shared = &call.shared;
-    let root = shared.directory.root().to_owned();
     let gate = |access: &Access| shared.ports.gate.check(&call.plugin, access).is_ok();
     let network = gate(&Access::ProgramNetwork);
     let limit = shared.limits.project_entries;
     let mut walk = Walk { gate: &gate, nodes: Vec::new(), limit, is_cut: false };
-    walk.all(shared.directory.place(Path::new(""), Links::Follow)?);
+    let root = shared.directory.place(Path::new(""), Links::Follow)?;
+    let found = located(root.as_ref());
+    walk.all(root);
     let is_cut = walk.is_cut;
     let mut rights = ProgramRights { network, processes: shared.limits.processes, ..walk.rights() };
-    rights.root = root;
+    rights.root = found;
     if program == "git" {
-        add_repository(&mut rights);
+        let repository = located(shared.directory.place(Path::new(".git"), Links::Keep)?.as_ref());
+        add_repository(&mut rights, repository);
     }
     Ok(Found { rights, is_cut })
 }
 
 /// Git is nothing without its configuration and its objects, which are closed to plugins; its `.git` is one folder to the
 /// kernel. So who is granted the program `git` itself grants it that folder, to change where the plugin may change files.
-fn add_repository(rights: &mut ProgramRights) {
-    let repository = rights.root.join(".git");
+fn add_repository(rights: &mut ProgramRights, repository: Located) {
     if !rights.write.is_empty() || !rights.own.is_empty() {
         rights.own.push(repository);
     } else if !rights.read.is_empty() || !rights.list.is_empty() {
         rights.read.push(repository);
     }
+}
+
+fn located(place: &dyn Place) -> Located {
+    let id = place.metadata().ok().flatten().and_then(|found| found.id);
+    Located { path: place.real_path().to_owned(), id }
 }
 
 struct Walk<'a, G: Fn(&Access) -> bool> {
@@ -81,11 +90,11 @@ struct Walk<'a, G: Fn(&Access) -> bool> {
 impl<G: Fn(&Access) -> bool> Walk<'_, G> {
     /// The shallow ones first, so that a heap of generated files somewhere costs the rest of the project nothing.
     fn all(&mut self, root: Box<dyn Place>) {
-        let path = root.real_path().to_owned();
+        let found = located(root.as_ref());
         let mut open: VecDeque<(usize, Box<dyn Place>)> = [(0, root)].into();
         // The gate lets nobody write or remove the root itself, so it is opened for reading at most: no new files in it
-        let level = self.level(&path);
-        self.nodes.push(Node { parent: 0, path, level, whole: level });
+        let level = self.level(&found.path);
+        self.nodes.push(Node { parent: 0, found, level, whole: level });
         if level == Level::Closed {
             return;
         }
@@ -95,8 +104,13 @@ impl<G: Fn(&Access) -> bool> Walk<'_, G> {
                 self.nodes[parent].whole = Level::Closed;
                 continue;
             }
-            let entries = match folder.read_dir(self.limit - self.nodes.len()) {
-                Ok(entries) => entries,
+            // One handle for all: what stands at the path when it is listed might be another one
+            let listed = folder.enter().and_then(|folder| {
+                let entries = folder.read_dir(self.limit - self.nodes.len())?;
+                Ok((folder, entries))
+            });
+            let (folder, entries) = match listed {
+                Ok(listed) => listed,
                 Err(PlatformError::TooLarge { .. }) => {
                     self.is_cut = true;
                     self.nodes[parent].whole = Level::Closed;
@@ -108,6 +122,11 @@ impl<G: Fn(&Access) -> bool> Walk<'_, G> {
                     continue;
                 }
             };
+            if located(folder.as_ref()) != self.nodes[parent].found {
+                // Another one stands there by now, or a link that leads to another
+                self.nodes[parent].whole = Level::Closed;
+                continue;
+            }
             // A folder that is a repository without being called `.git` has what git obeys, too
             let is_repository = entries.iter().any(|entry| entry.name == "HEAD" && entry.kind != FileKind::Directory);
             for entry in entries {
@@ -115,17 +134,20 @@ impl<G: Fn(&Access) -> bool> Walk<'_, G> {
                     // The kernel looks at where a link leads
                     continue;
                 }
-                let path = folder.real_path().join(&entry.name);
+                let Ok(place) = folder.child(&entry.name) else {
+                    self.nodes[parent].whole = Level::Closed;
+                    continue;
+                };
+                let path = place.real_path();
                 let is_obeyed = is_repository && matches!(entry.name.as_str(), "config" | "config.worktree" | "hooks");
-                let level = if is_obeyed { Level::Closed } else { self.level(&path) };
+                let now = place.metadata().ok().flatten().filter(|now| now.kind == entry.kind);
+                // It may be another one already, which has to be looked at in another way
+                let level = if is_obeyed || now.is_none() { Level::Closed } else { self.level(path) };
+                let found = Located { path: path.to_owned(), id: now.and_then(|now| now.id) };
                 let index = self.nodes.len();
                 let is_folder = entry.kind == FileKind::Directory;
-                self.nodes.push(Node { parent, path, level, whole: level });
-                if is_folder
-                    && level != Level::Closed
-                    && entry.name != PRUNED
-                    && let Ok(place) = folder.child(&entry.name)
-                {
+                self.nodes.push(Node { parent, found, level, whole: level });
+                if is_folder && level != Level::Closed && entry.name != PRUNED {
                     open.push_back((index, place));
                 }
             }
@@ -163,9 +185,9 @@ impl<G: Fn(&Access) -> bool> Walk<'_, G> {
                     Level::Write => &mut rights.write,
                     Level::Own => &mut rights.own,
                 };
-                list.push(node.path.clone());
+                list.push(node.found.clone());
             } else if index == 0 && node.level != Level::Closed {
-                rights.list.push(node.path.clone());
+                rights.list.push(node.found.clone());
             }
         }
         rights
@@ -199,9 +221,10 @@ mod tests {
         let directory = OsFileSystem.open_directory(&root).unwrap();
         walk.all(directory.place(Path::new(""), Links::Follow).unwrap());
         let rights = walk.rights();
-        let shown = |paths: Vec<PathBuf>| {
-            let relative = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-            let mut paths: Vec<String> = paths.iter().map(relative).collect();
+        let shown = |found: Vec<Located>| {
+            assert!(found.iter().all(|found| found.id.is_some()));
+            let relative = |found: &Located| found.path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            let mut paths: Vec<String> = found.iter().map(relative).collect();
             paths.sort();
             paths
         };

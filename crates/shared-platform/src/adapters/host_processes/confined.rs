@@ -29,7 +29,7 @@ pub(super) async fn run(
     command.arg(TRAMPOLINE_ARGUMENT).arg(SUPERVISE).arg(folder.path()).arg(rights.processes.to_string());
     command.arg(if Guard::ExecGroup.stands() { "sweep" } else { "stay" });
     command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    command.current_dir(request.cwd.as_deref().unwrap_or(&rights.root));
+    command.current_dir(request.cwd.as_deref().unwrap_or(&rights.root.path));
     // Not killed on drop: it notices that nobody reads its output, ends all that is left of the program, and then itself
     let mut child = command.spawn().map_err(start)?;
     let mut outputs = (Vec::new(), Vec::new());
@@ -78,6 +78,7 @@ fn plan(request: &ProcessRequest, rights: &ProgramRights, found: Found, folder: 
     }
     Plan {
         program: found.program.path,
+        file: found.program.file,
         name: request.program.clone(),
         args: request.args.clone(),
         env: env.into_iter().collect(),

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, setrlimit, setsid};
 
 use super::plan::{HOME, Header, LARGEST_PLAN, Plan, TEMP, frame};
 use super::{sockets, system};
-use crate::{Confined, Confinement};
+use crate::{Confined, Confinement, Right};
 
 /// Values far above what a program needs, so that a runaway hurts itself before the machine. Bytes, or a number.
 const LIMITS: [(Resource, u64); 4] = [
@@ -129,18 +129,19 @@ fn drop_privileges() {
 
 fn confinement(plan: &Plan, folder: &Path) -> Confinement {
     let rights = &plan.rights;
-    let mut confinement = Confinement {
+    let read =
+        plan.installation.iter().chain([&plan.file]).chain(&rights.read).map(|found| (Right::ReadExecute, found));
+    let write = rights.write.iter().map(|found| (Right::Write, found));
+    let own = rights.own.iter().map(|found| (Right::Own, found));
+    let list = rights.list.iter().map(|found| (Right::List, found));
+    Confinement {
         read: system::READABLE.iter().map(Into::into).collect(),
         read_execute: system::PROGRAMS.iter().map(Into::into).collect(),
-        write: rights.write.clone(),
         own: vec![folder.join(HOME), folder.join(TEMP)],
         devices: system::DEVICES.iter().map(Into::into).collect(),
-        list: rights.list.clone(),
+        // Other programs of the same plugin may still run there
+        located: read.chain(write).chain(own).chain(list).map(|(right, found)| (right, found.clone())).collect(),
         network: rights.network,
         ..Confinement::default()
-    };
-    confinement.read_execute.extend(plan.installation.iter().chain(&rights.read).cloned());
-    confinement.read_execute.push(plan.program.clone());
-    confinement.own.extend(rights.own.iter().cloned());
-    confinement
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Confined, ProgramRights};
+use crate::{Confined, Located, ProgramRights};
 
 /// The first argument that makes this binary the trampoline. Behind it stands one of the two below.
 pub(super) const TRAMPOLINE_ARGUMENT: &str = "--mimir-internal-exec";
@@ -26,15 +26,17 @@ pub(super) const LARGEST_PLAN: u32 = 64 << 20;
 /// the program's own input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
-    /// The program's absolute path.
+    /// The path by which it is started.
     pub(super) program: PathBuf,
+    /// The file that this leads to.
+    pub(super) file: Located,
     /// The name it is called by.
     pub(super) name: OsString,
     pub(super) args: Vec<OsString>,
     /// All of its environment.
     pub(super) env: Vec<(OsString, OsString)>,
     /// What is installed with it, for reading and running.
-    pub(super) installation: Vec<PathBuf>,
+    pub(super) installation: Vec<Located>,
     pub(super) rights: ProgramRights,
     /// Whether the kernel is asked to hold it to all that.
     pub(super) is_confined: bool,

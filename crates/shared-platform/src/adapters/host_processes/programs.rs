@@ -6,7 +6,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Guard, PlatformError};
+use super::super::os_file_system::id_of;
+use crate::{Guard, Located, PlatformError};
 
 /// How many links a program's path may have, and how many interpreters stand before it.
 const HOPS: usize = 8;
@@ -44,8 +45,10 @@ const MANAGERS: &[(&str, &str, &str, &[&str])] = &[
 pub(super) struct Program {
     /// Absolute. Not resolved any further: programs look at the name by which they are called.
     pub(super) path: PathBuf,
+    /// The file that this leads to.
+    pub(super) file: Located,
     /// What it needs beside itself to start.
-    pub(super) installation: Vec<PathBuf>,
+    pub(super) installation: Vec<Located>,
     /// Variables that its version manager needs, since it has another home.
     pub(super) env: BTreeMap<OsString, OsString>,
 }
@@ -105,8 +108,19 @@ pub(super) fn find(
         return Err(missing(io::ErrorKind::PermissionDenied));
     }
     let mut installation = Installation { path, home, root, found: Vec::new(), env: BTreeMap::new() };
-    installation.add(&found, HOPS);
-    Ok(Program { path: found, installation: installation.found, env: installation.env })
+    let file = located(&real);
+    if lies_inside {
+        installation.add_known(&real);
+    } else {
+        installation.add(&found, HOPS);
+    }
+    Ok(Program { path: found, file, installation: installation.found, env: installation.env })
+}
+
+/// What stands at a path without links. If it is a link by now, nothing will be found there.
+pub(super) fn located(path: &Path) -> Located {
+    let id = fs::symlink_metadata(path).ok().and_then(|found| id_of(&found));
+    Located { path: path.to_owned(), id }
 }
 
 #[cfg(unix)]
@@ -124,14 +138,33 @@ struct Installation<'a> {
     path: &'a [PathBuf],
     home: Option<&'a Path>,
     root: &'a Path,
-    found: Vec<PathBuf>,
+    found: Vec<Located>,
     env: BTreeMap<OsString, OsString>,
 }
 
 impl Installation<'_> {
-    /// Follows links and interpreters, each with what lies beside it.
+    /// What a file of the project names as its interpreter, if that is a program on the `PATH`: the file is whatever the
+    /// repository brings or another program has written, so it has no word in what is opened, and no link is followed
+    /// for it.
+    fn add_known(&mut self, script: &Path) {
+        let Some(interpreter) = interpreter(script) else { return };
+        if !Guard::ExecInterpreter.stands() {
+            return self.beside(&interpreter);
+        }
+        let Some(name) = interpreter.file_name() else { return };
+        let known = self.path.iter().map(|folder| folder.join(name)).find(|file| is_executable(file));
+        let Some(known) = known else { return };
+        let is_meant = interpreter.is_relative() || known.canonicalize().ok() == interpreter.canonicalize().ok();
+        if is_meant {
+            self.add(&known, HOPS);
+        }
+    }
+
+    /// Follows links and interpreters, each with what lies beside it. They are installed, so they are believed.
     fn add(&mut self, file: &Path, hops: usize) {
-        if hops == 0 {
+        // Not one that only leads to a program by way of the project, where links change
+        let is_outside = |path: &Path| path.canonicalize().is_ok_and(|real| !real.starts_with(self.root));
+        if hops == 0 || file.starts_with(self.root) || !is_outside(file) || !is_executable(file) {
             return;
         }
         self.beside(file);
@@ -167,9 +200,9 @@ impl Installation<'_> {
         let home = self.home;
         let is_personal = |folder: &Path| home.is_some_and(|home| home.starts_with(folder));
         if is_personal(folder) || self.root.starts_with(folder) {
-            return self.grant(file.to_owned());
+            return self.grant(file);
         }
-        self.grant(folder.to_owned());
+        self.grant(folder);
         let Some(prefix) = folder.parent() else { return };
         let is_programs = ["bin", "sbin", "libexec", "shims"].iter().any(|name| folder.ends_with(name));
         if !is_programs || prefix.parent().is_none() {
@@ -178,22 +211,30 @@ impl Installation<'_> {
         let is_local = home.is_some_and(|home| prefix == home.join(".local"));
         if !is_personal(prefix) {
             let siblings = if is_local { LOCAL_SIBLINGS } else { SIBLINGS };
-            siblings.iter().for_each(|sibling| self.grant(prefix.join(sibling)));
+            siblings.iter().for_each(|sibling| self.grant(&prefix.join(sibling)));
         }
         let Some(home) = home else { return };
         for (stand_ins, variable, rest, parts) in MANAGERS {
             if folder == home.join(stand_ins) {
                 let rest = home.join(rest);
-                parts.iter().for_each(|part| self.grant(rest.join(part)));
+                parts.iter().for_each(|part| self.grant(&rest.join(part)));
                 self.env.insert((*variable).into(), rest.into());
             }
         }
     }
 
-    fn grant(&mut self, path: PathBuf) {
-        if !self.found.contains(&path) && path.exists() && !self.root.starts_with(&path) {
-            self.found.push(path);
+    fn grant(&mut self, path: &Path) {
+        // As it really is, so that a link that comes to stand there later leads nowhere
+        let Ok(path) = path.canonicalize() else { return };
+        let holds = |folder: &Path| folder.starts_with(&path);
+        if self.found.iter().any(|found| found.path == path)
+            || path.starts_with(self.root)
+            || holds(self.root)
+            || self.home.is_some_and(holds)
+        {
+            return;
         }
+        self.found.push(located(&path));
     }
 }
 
@@ -321,7 +362,8 @@ mod tests {
         symlink(world.at("home/.local/share/tools/black/bin/black"), world.at("home/.local/bin/black")).unwrap();
         let check = |program: &str, expected: &[&str]| {
             let folders = ["home/.nvm/versions/node/v22/bin", "home/.cargo/bin", "home/bin", "home/.local/bin", "home"];
-            let mut found = world.find(program, &folders).unwrap().installation;
+            let found = world.find(program, &folders).unwrap().installation;
+            let mut found: Vec<_> = found.into_iter().map(|found| found.path).collect();
             found.sort();
             let mut expected: Vec<_> = expected.iter().map(|path| world.at(path)).collect();
             expected.sort();
@@ -334,7 +376,68 @@ mod tests {
         check("mine", &["home/bin"]);
         check("loose", &["home/loose"]);
         check("ruff", &["home/.local/bin", "home/.local/lib"]);
+        symlink(world.at("home"), world.at("home-link")).unwrap();
         let black = ["home/.local/bin", "home/.local/lib", "home/.local/share/tools/black/bin", "venv/bin", "venv/lib"];
         check("black", &black);
+    }
+
+    #[test]
+    fn a_file_of_the_project_has_no_word_in_what_is_opened() {
+        let world = World::new();
+        world.program("home/.nvm/bin/node", "");
+        world.program("home/.nvm/lib/x", "");
+        world.program("home/.ssh/id", "");
+        world.program("home/.config/tool/bin/node", "");
+        world.program("project/own", "");
+        symlink(world.at("home/.ssh/id"), world.at("project/leads-out")).unwrap();
+        symlink(world.at("home/.nvm/bin/node"), world.at("project/leads-to-node")).unwrap();
+        let check = |first_line: &str, expected: &[&str]| {
+            world.program("project/tool", &first_line.replace('@', &world.at("").to_string_lossy()));
+            let found = world.find("./tool", &["home/.nvm/bin"]).unwrap();
+            let expected: Vec<_> = expected.iter().map(|path| world.at(path)).collect();
+            let installation: Vec<_> = found.installation.into_iter().map(|found| found.path).collect();
+            assert_eq!(installation, expected, "{first_line}");
+            assert_eq!((found.file.path, found.file.id.is_some()), (world.at("project/tool"), true));
+        };
+        let node = ["home/.nvm/bin", "home/.nvm/lib"];
+        check("#!/usr/bin/env node\n", &node);
+        check("#!/usr/bin/env -S node --flag\n", &node);
+        check("#!@home/.nvm/bin/node\n", &node);
+        // A link that leads to an installed program opens that, not what the link says
+        check("#!@project/leads-to-node\n", &[]);
+        check("#!/usr/bin/env -S -u @home/.ssh/x sh\n", &[]);
+        check("#!/usr/bin/env -S -u @home/.ssh/id sh\n", &[]);
+        check("#!@home/.ssh/id\n", &[]);
+        check("#!@home/.ssh/missing\n", &[]);
+        check("#!@home/.config/tool/bin/node\n", &[]);
+        check("#!@project/own\n", &[]);
+        check("#!@project/leads-out\n", &[]);
+        check("#!/usr/bin/env @project/leads-out\n", &[]);
+        check("text\n", &[]);
+    }
+
+    #[test]
+    fn what_is_installed_is_opened_as_it_really_is() {
+        let world = World::new();
+        world.program("home/bin/mine", "");
+        world.program("home/loose", "");
+        fs::create_dir_all(world.at("home/.ssh")).unwrap();
+        fs::create_dir_all(world.at("project")).unwrap();
+        symlink(world.at("home"), world.at("link")).unwrap();
+        symlink(world.at("project/to-bin"), world.at("by-project")).unwrap();
+        symlink(world.at("home/bin"), world.at("project/to-bin")).unwrap();
+        let check = |program: &str, folder: &str, expected: &[&str]| {
+            let found = world.find(program, &[folder]).unwrap();
+            let expected: Vec<_> = expected.iter().map(|path| world.at(path)).collect();
+            assert_eq!(
+                found.installation.into_iter().map(|found| found.path).collect::<Vec<_>>(),
+                expected,
+                "{program}"
+            );
+        };
+        // Never the whole of the user's folder, by whatever name
+        check("loose", "link", &["home/loose"]);
+        check("mine", "link/bin", &["home/bin"]);
+        check("mine", "by-project", &["home/bin"]);
     }
 }

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, kill_process, kill_process_group, pidfd_open,
-    set_child_subreaper, test_kill_process, wait,
+    Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, getuid, kill_process, kill_process_group, pidfd_open,
+    set_child_subreaper, setpriority_process, test_kill_process, wait,
 };
 
 use super::plan::{BECOME, LIMIT, TRAMPOLINE_ARGUMENT};
@@ -26,6 +26,8 @@ use crate::Confinement;
 
 /// How often processes are counted.
 const TICK: Duration = Duration::from_millis(50);
+/// The same for root's, of whom the kernel's own limit bounds none: until they are counted they double and double.
+const TICK_OF_ROOT: Duration = Duration::from_millis(5);
 /// How long the end of everything may take: a process in the middle of a system call dies after it.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -35,6 +37,8 @@ struct Supervisor<'a> {
     program: Pid,
     /// Whether a signal to everybody reaches the program and its descendants alone.
     is_bounded: bool,
+    /// How many threads others have, at most: the machine's at some moment, without ours.
+    others: Option<u64>,
     /// How the program ended.
     status: Option<rustix::process::WaitStatus>,
 }
@@ -43,11 +47,13 @@ struct Supervisor<'a> {
 pub(super) fn supervise(folder: &Path, processes: u64, sweeps: bool) -> i32 {
     let _ = set_child_subreaper(Some(getpid()));
     let is_bounded = bound_signals();
-    let before = running_threads();
+    let others = running_threads();
     let Ok(mut child) = start(folder) else { return 125 };
+    // Before the program in the queue, however many of it there are; only root may, and only root's need it
+    let _ = setpriority_process(None, -20);
     let Some(program) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return 125 };
-    let mut supervisor = Supervisor { folder, processes, program, is_bounded, status: None };
-    let is_abandoned = supervisor.watch(&mut child, before);
+    let mut supervisor = Supervisor { folder, processes, program, is_bounded, others, status: None };
+    let is_abandoned = supervisor.watch(&mut child);
     if sweeps {
         supervisor.sweep();
     }
@@ -75,18 +81,18 @@ fn bound_signals() -> bool {
 
 impl Supervisor<'_> {
     /// Waits for the program's end, or for the agent's loss of interest (true): it reads our standard output no more.
-    fn watch(&mut self, child: &mut Child, before: Option<u64>) -> bool {
+    fn watch(&mut self, child: &mut Child) -> bool {
         // Closed so that the agent's writing ends with the program's reading
         drop(child.stdin.take());
         let end: Option<OwnedFd> = pidfd_open(self.program, PidfdFlags::empty()).ok();
         let out = io::stdout();
-        let tick = if end.is_some() { TICK } else { Duration::from_millis(5) };
+        let tick = if end.is_some() && !getuid().is_root() { TICK } else { TICK_OF_ROOT };
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(tick.subsec_nanos()) };
         loop {
             if self.reap().is_none() || self.status.is_some() {
                 return false;
             }
-            if self.are_too_many(before) {
+            if self.are_too_many() {
                 let _ = fs::write(self.folder.join(LIMIT), "");
                 return false;
             }
@@ -112,10 +118,27 @@ impl Supervisor<'_> {
         }
     }
 
-    /// The count of the whole machine is cheap, and says when it is worth counting ours.
-    fn are_too_many(&self, before: Option<u64>) -> bool {
-        let (Some(before), Some(now)) = (before, running_threads()) else { return false };
-        now.saturating_sub(before) > self.processes && descendants().len() as u64 > self.processes
+    /// The count of the whole machine is cheap, and says when it is worth counting ours. For that they stand still: else
+    /// more are born than counted.
+    fn are_too_many(&mut self) -> bool {
+        let (Some(others), Some(now)) = (self.others, running_threads()) else { return false };
+        if now.saturating_sub(others) <= self.processes {
+            // Who has ended gives no room to ours
+            self.others = Some(others.min(now));
+            return false;
+        }
+        if self.is_bounded {
+            let _ = kill_process_group(Pid::INIT, Signal::STOP);
+        }
+        let ours = descendants().len() as u64;
+        if ours > self.processes {
+            return true;
+        }
+        self.others = Some(now.saturating_sub(ours));
+        if self.is_bounded {
+            let _ = kill_process_group(Pid::INIT, Signal::CONT);
+        }
+        false
     }
 
     /// Ends the program and all that came of it.
