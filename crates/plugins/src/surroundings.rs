@@ -104,6 +104,8 @@ impl Surroundings {
             (Some(file), Some(project)) if !file.starts_with(&project) => {
                 Err(PluginsError::ConfigurationElsewhere { path })
             }
+            // In the user's home the two are one file, and it is the user's
+            (Some(file), _) if real(&self.user_config()).as_ref() == Some(&file) => Ok(None),
             _ => read(files, &path),
         }
     }

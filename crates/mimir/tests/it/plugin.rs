@@ -210,21 +210,80 @@ fn a_quarantine_ends_by_enabling() {
 
 #[test]
 fn the_configuration_says_how_many_failures_quarantine() {
-    let failures = |user: &str, project: &str| {
+    let failures_of = |folder: &str, options: &str, user: &str, project: &str| {
         let place = Place::new();
         let module =
             "export default async () => ({ on: { 'session.idle': async () => { throw new Error('broken'); } } });\n";
-        place.plugin("plugins/shaky", "events: [session.idle]\n", module);
+        place.plugin(folder, "events: [session.idle]\n", module);
         place.write("home/config.yml", user);
         place.write("project/.mimir/config.yml", project);
         let line = event("session.idle", &json!({"reason": "waiting", "session": {"id": "ses_1"}}));
         place.write("x.ndjson", line.repeat(6));
-        let ran = place.run("replay @/x.ndjson --json --plugins @/plugins").done();
+        place.run("plugin trust --yes").done();
+        let ran = place.run(&format!("replay @/x.ndjson --json {options}")).done();
         ran.json().last().unwrap()["summary"]["plugins"][0]["failures"].as_u64().unwrap()
     };
+    let failures = |user: &str, project: &str| failures_of("plugins/shaky", "--plugins @/plugins", user, project);
     assert_eq!(failures("", ""), 3);
     assert_eq!(failures("plugins: { quarantineAfter: 5 }\n", ""), 5);
-    // A repository only narrows
+    // A repository only narrows, and only its own
+    assert_eq!(failures("plugins: { quarantineAfter: 2 }\n", "plugins: { quarantineAfter: 5 }\n"), 2);
+    assert_eq!(failures("plugins: { quarantineAfter: 5 }\n", "plugins: { quarantineAfter: 1 }\n"), 5);
+    let failures = |user: &str, project: &str| failures_of("project/.mimir/plugins/shaky", "", user, project);
     assert_eq!(failures("plugins: { quarantineAfter: 2 }\n", "plugins: { quarantineAfter: 5 }\n"), 2);
     assert_eq!(failures("plugins: { quarantineAfter: 5 }\n", "plugins: { quarantineAfter: 1 }\n"), 1);
+}
+
+/// What a trusted repository says about a plugin that it does not bring has no effect, and is told.
+#[test]
+fn a_repository_speaks_of_its_own_plugins_alone() {
+    let place = Place::new();
+    let module =
+        "export default async () => ({ on: { 'tool.execute.before': () => ({ block: true, reason: 'no' }) } });\n";
+    let manifest = "events: [tool.execute.before]\ncapabilities: { filesystem: { read: true } }\n";
+    place.plugin("home/plugins/guard", manifest, module);
+    place.plugin("project/.mimir/plugins/own", manifest, module);
+    let overrides =
+        "  overrides:\n    guard: { limits: { cpu: 1ms }, mode: observe }\n    own: { limits: { cpu: 7ms } }\n";
+    let team = "teams: { plugins: { capabilities: {}, failure: closed, limits: { memory: 16MB } } }\n";
+    place.write("project/.mimir/config.yml", format!("plugins:\n  quarantineAfter: 1\n{overrides}{team}"));
+    for line in ["plugin trust --yes", "plugin grant guard --yes", "plugin grant own --yes"] {
+        place.run(line).done();
+    }
+    let info = |name: &str| {
+        let info = place.run(&format!("plugin info {name} --json")).done().json().remove(0);
+        let read = &info["effective"]["filesystem"]["read"];
+        json!([info["failure"], read, info["limits"].to_string().contains("7 ms"), info["mode"]])
+    };
+    assert_eq!(info("guard"), json!(["open", true, false, "enforce"]));
+    assert_eq!(info("own"), json!(["closed", false, true, "enforce"]));
+    place.write(
+        "x.ndjson",
+        event("tool.execute.before", &json!({"tool": "t", "args": {}, "callId": "c", "source": "mcp"})),
+    );
+    let ran = place.run("replay @/x.ndjson --json").done();
+    assert_eq!((&ran.json()[0]["outcome"], &ran.json()[0]["by"]), (&json!("blocked"), &json!("guard")), "{}", ran.out);
+    let told = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("has no effect: the plugin is not this repository's own"), "{told}");
+    assert!(!told.contains("overrides.own"), "{told}");
+}
+
+/// Where the user's home is the project, its configuration is the user's, and not the repository's as well.
+#[test]
+fn the_users_configuration_is_not_a_repositorys() {
+    let place = Place::new();
+    place.write(".mimir/config.yml", "plugins: { overrides: { guard: { mode: observe } }, disabled: [guard] }\n");
+    let module = "export default async () => ({});\n";
+    place.plugin(".mimir/plugins/guard", "events: [session.idle]\n", module);
+    place.write("x.ndjson", event("session.idle", &json!({"reason": "waiting", "session": {"id": "ses_1"}})));
+    let at_home = |line: &str| {
+        let mut command = place.mimir();
+        let home = place.home().parent().unwrap().to_owned();
+        command.current_dir(home).env_remove("MIMIR_HOME").args(line.split(' '));
+        Ran::of(&mut command).done()
+    };
+    let listed = at_home("plugin list --json").json().remove(0)[0].clone();
+    assert_eq!((&listed["mode"], &listed["state"]), (&json!("observe"), &json!("disabled")), "{listed}");
+    let ran = at_home("replay x.ndjson --json");
+    assert!(!ran.err.contains("has no effect"), "{}", ran.err);
 }

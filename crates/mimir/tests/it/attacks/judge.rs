@@ -15,6 +15,9 @@ const SEEN: [&str; 5] = ["environment", "exec", "file-system", "network", "secre
 /// How the traces of secrets begin.
 const TOLD: &str = "the secret";
 
+/// How the trace of a guard that is off from now on begins.
+const OFF: &str = "the user's own plugin is in quarantine";
+
 /// What an attack has left in the world.
 #[derive(Default)]
 struct Traces {
@@ -33,9 +36,9 @@ pub(super) fn check(case: &Case) -> Result<(), String> {
         let mut world = World::of(case);
         let ran = run::run(case, &mut world, without);
         let traces = traces(case, &world, &ran);
-        // A secret that is told is one that got out, whatever the plugin says
-        let is_told = traces.damage.iter().any(|damage| damage.starts_with(TOLD));
-        let found = if is_told { Verdict::Escaped } else { verdict(&ran, &recorded(&world)) };
+        // A secret that is told is one that got out, whatever the plugin says, and a guard that is off guards nothing
+        let is_over = traces.damage.iter().any(|damage| damage.starts_with(TOLD) || damage.starts_with(OFF));
+        let found = if is_over { Verdict::Escaped } else { verdict(&ran, &recorded(&world)) };
         let wrong = disagreement(case, expected, &found, &traces);
         if wrong.is_empty() {
             continue;
@@ -155,6 +158,11 @@ fn traces(case: &Case, world: &World, ran: &Ran) -> Traces {
                 leak(request.as_bytes(), name, &mut traces.damage);
             }
         }
+    }
+    // That of an attacker is the least that should happen to it; the user's guard would be off in other projects, too
+    let states = fs::read_to_string(world.path("home/state.json")).unwrap_or_default();
+    if case.class == "trust" && case.plugin().starts_with("home/") && states.contains("\"quarantine\": {") {
+        traces.damage.push(OFF.to_owned());
     }
     traces.damage.extend(ran.left.iter().map(|line| format!("a process is left: {line}")));
     traces
