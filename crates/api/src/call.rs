@@ -104,6 +104,11 @@ impl Call {
         self.shared.ports.gate.check(&self.plugin, access)
     }
 
+    /// Whether the gate would let something through that is not done.
+    pub(crate) fn holds(&self, access: &Access) -> bool {
+        self.shared.ports.gate.check(&self.plugin, access).is_ok()
+    }
+
     /// A refusal that is somebody else's than the gate's.
     pub(crate) fn denied(&self, denial: Denial) -> ApiError {
         ApiError::denied(&self.op, denial)
@@ -152,15 +157,16 @@ impl Call {
         if Guard::FsOpened.stands() {
             self.check(&access)?;
         }
-        if Guard::FsClosed.stands() {
-            self.check_git_folders(&access, place.real_path())?;
-        }
+        self.check_git_folders(&access, place.real_path())?;
         Ok(place)
     }
 
     /// Refuses what git obeys in a folder that is a repository without being called `.git`. The gate can't tell, since
     /// only the files around it do.
     fn check_git_folders(&self, access: &Access, real_path: &Path) -> Result<(), ApiError> {
+        if !Guard::FsClosed.stands() {
+            return Ok(());
+        }
         let directory = &self.shared.directory;
         let Ok(relative) = real_path.strip_prefix(directory.root()) else { return Ok(()) };
         for folder in git_folders(relative) {
@@ -170,6 +176,13 @@ impl Call {
             }
         }
         Ok(())
+    }
+
+    /// Asks the same about what was found in a folder that was opened.
+    pub(crate) fn check_child(&self, child: &dyn Place, access: fn(PathBuf) -> Access) -> Result<(), ApiError> {
+        let access = access(child.real_path().to_owned());
+        self.check(&access)?;
+        self.check_git_folders(&access, child.real_path())
     }
 
     /// Refuses to make a git repository of a folder: git would obey what the plugin wrote there before.

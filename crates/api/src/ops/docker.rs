@@ -113,7 +113,7 @@ fn collect(call: &Call, paths: &[ProjectPath]) -> Result<Vec<ContainerFile>, Api
                     for entry in place.read_dir(limits.entries)? {
                         let may_be_copied = matches!(entry.kind, FileKind::File | FileKind::Directory);
                         let child = place.child(&entry.name)?;
-                        if may_be_copied && call.check(&reading(child.real_path().to_owned())).is_ok() {
+                        if may_be_copied && call.check_child(&*child, reading).is_ok() {
                             pending.push((child, name.join(&entry.name), false));
                         }
                     }

@@ -28,9 +28,14 @@ struct ExecArgs {
     timeout_ms: Option<f64>,
 }
 
+/// Variables that a plugin may set for a program: they say how its output looks, in which language and for which zone.
+const HARMLESS: &[&str] =
+    &["CI", "NO_COLOR", "FORCE_COLOR", "COLORTERM", "TERM", "LANG", "LANGUAGE", "TZ", "COLUMNS", "LINES", "NODE_ENV"];
+const HARMLESS_PREFIXES: &[&str] = &["CLICOLOR", "LC_"];
+
 /// Variables that make an innocent program load or run something else, or look for it elsewhere; by name or by how the
-/// name begins. A list can't be complete, which is why the environment is scrubbed first and a program is started with
-/// what the user's allowlist says.
+/// name begins. Not even who may read such a variable may set it. No list of these can be complete, so this is not what
+/// holds: whatever is not [`HARMLESS`] needs the user's grant.
 const LOADING: &[&str] = &[
     "PATH",
     "HOME",
@@ -61,18 +66,27 @@ const LOADING: &[&str] = &[
     "TAR_OPTIONS",
     "_JAVA_OPTIONS",
     "CLASSPATH",
+    "MAKEFILES",
+    "RIPGREP_CONFIG_PATH",
+    "RSYNC_RSH",
+    "ESBUILD_BINARY_PATH",
+    "ZDOTDIR",
+    "WGETRC",
+    "CURL_HOME",
+    "GCC_EXEC_PREFIX",
+    "COMPILER_PATH",
 ];
 const LOADING_PREFIXES: &[&str] = &[
     "LD_", "DYLD_", "GIT_", "NODE_", "NPM_", "YARN_", "PNPM_", "BUN_", "DENO_", "PYTHON", "PIP_", "PERL", "RUBY",
-    "GEM_", "BUNDLE_", "BASH_", "RUST", "CARGO_", "GO", "JAVA_", "JDK_", "MAVEN_", "GRADLE_", "PHP", "DOTNET_", "XDG_",
-    "MIMIR_",
+    "GEM_", "BUNDLE_", "BASH_", "LUA_", "RUST", "CARGO_", "GO", "JAVA_", "JDK_", "MAVEN_", "GRADLE_", "PHP", "DOTNET_",
+    "XDG_", "MIMIR_",
 ];
 
 pub(crate) async fn exec(call: &Arc<Call>) -> Result<Value, ApiError> {
     let args: ExecArgs = call.args()?;
     let argv = argv(args.command, args.args)?;
     call.check(&Access::Exec { argv: argv.clone() })?;
-    check_env(&args.env)?;
+    check_env(&args.env, |name| call.holds(&Access::Env { name: name.to_owned() }))?;
     let limits = &call.shared.limits;
     if args.input.as_ref().is_some_and(|input| input.len() > limits.input) {
         return Err(ApiError::limit(format!("the input has more than {} bytes", limits.input)));
@@ -182,21 +196,41 @@ fn argv(command: String, args: Option<Vec<String>>) -> Result<Vec<String>, ApiEr
     Ok(argv)
 }
 
-fn check_env(env: &BTreeMap<String, String>) -> Result<(), ApiError> {
+/// `is_granted` says whether the plugin may read a variable of that name: then it may set it as well.
+fn check_env(env: &BTreeMap<String, String>, is_granted: impl Fn(&str) -> bool) -> Result<(), ApiError> {
     for (name, value) in env {
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !is_name || value.contains('\0') {
             return Err(ApiError::invalid(format!("`{}` can't be set as a variable", name.escape_debug())));
         }
+        if !Guard::ExecEnv.stands() {
+            continue;
+        }
         let upper = name.to_ascii_uppercase();
-        if Guard::ExecEnv.stands()
-            && (LOADING.contains(&upper.as_str()) || LOADING_PREFIXES.iter().any(|prefix| upper.starts_with(prefix)))
-        {
+        if HARMLESS.contains(&name.as_str()) || HARMLESS_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+            if names_a_file(name, value) {
+                return Err(ApiError::invalid(format!("`{name}` may not name a file")));
+            }
+        } else if LOADING.contains(&upper.as_str()) || LOADING_PREFIXES.iter().any(|prefix| upper.starts_with(prefix)) {
             return Err(ApiError::invalid(format!("`{name}` may not be set: it decides what programs load or run")));
+        } else if !is_granted(name) {
+            let (names, prefixes) = (HARMLESS.join(", "), HARMLESS_PREFIXES.join("*, "));
+            return Err(ApiError::invalid(format!(
+                "`{name}` may not be set: only {names}, {prefixes}* and what `capabilities.env` grants"
+            ))
+            .with_hint(format!("add `{name}` to `capabilities.env` in plugin.yml")));
         }
     }
     Ok(())
+}
+
+/// Whether a locale, a terminal or a time zone (`Europe/Berlin`, but not `:/etc/x`) is given by where its file lies.
+fn names_a_file(name: &str, value: &str) -> bool {
+    match name {
+        "TZ" => value.starts_with(['/', ':']) || value.contains(".."),
+        _ => value.contains('/'),
+    }
 }
 
 pub(crate) fn timeout(asked_ms: Option<f64>, default: Duration, max: Duration) -> Result<Duration, ApiError> {
@@ -236,14 +270,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dangerous_variables_are_refused() {
-        let check = |name: &str, is_fine: bool| {
-            let env = BTreeMap::from([(name.to_owned(), "x".to_owned())]);
-            assert_eq!(check_env(&env).is_ok(), is_fine, "{name}");
+    fn only_harmless_and_granted_variables_are_set() {
+        let check = |name: &str, value: &str, granted: &str, expected: &str| {
+            let env = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            let found = check_env(&env, |name| granted.split(' ').any(|granted| granted == name));
+            let found = found.err().map(|error| error.message).unwrap_or_default();
+            assert!(found.contains(expected) && found.is_empty() == expected.is_empty(), "{name}={value}: {found:?}");
         };
-        for name in ["CI", "FORCE_COLOR", "LC_ALL", "my_flag", "_X", "NO_COLOR"] {
-            check(name, true);
+        for name in ["CI", "FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LANG", "TERM", "COLUMNS", "NODE_ENV"]
+        {
+            check(name, "x", "", "");
         }
+        check("TZ", "Europe/Berlin", "", "");
+        for (name, value) in [
+            ("TZ", ":/project/x"),
+            ("TZ", "/project/x"),
+            ("TZ", "../project/x"),
+            ("LANGUAGE", "de:/project/x"),
+            ("LC_ALL", "../x"),
+            ("TERM", "../x"),
+        ] {
+            check(name, value, "", "may not name a file");
+        }
+        // What nobody knows may mean anything
+        for name in ["my_flag", "_X", "ci", "Lang", "API_URL", "EXINIT"] {
+            check(name, "x", "", "only CI, NO_COLOR,");
+        }
+        check("API_URL", "https://a/b", "API_URL", "");
+        check("api_url", "x", "API_URL", "only CI");
         for name in [
             "PATH",
             "Path",
@@ -251,14 +305,26 @@ mod tests {
             "NODE_OPTIONS",
             "GIT_SSH_COMMAND",
             "npm_config_registry",
-            "",
-            "A=B",
-            "1A",
-            "A B",
             "BASH_ENV",
+            "MAKEFILES",
+            "RIPGREP_CONFIG_PATH",
+            "RSYNC_RSH",
+            "ESBUILD_BINARY_PATH",
+            "LUA_INIT",
+            "LUA_INIT_5_4",
+            "ZDOTDIR",
+            "WGETRC",
+            "CURL_HOME",
+            "GCC_EXEC_PREFIX",
+            "COMPILER_PATH",
         ] {
-            check(name, false);
+            check(name, "x", "", "it decides what programs load or run");
+            check(name, "x", name, "it decides what programs load or run");
         }
+        for name in ["", "A=B", "1A", "A B"] {
+            check(name, "x", name, "can't be set as a variable");
+        }
+        check("CI", "a\0b", "", "can't be set as a variable");
     }
 
     #[test]

@@ -63,6 +63,19 @@ async fn what_is_copied_is_what_the_plugin_may_read() {
     for path in closed.into_iter().chain(["/project/out/secret", "/project/innocent"]) {
         world.check("docker.run", cat(&["."], &[path]), Ok(ran("", 1))).await;
     }
+    // What git obeys, with its credentials, in a repository that is not called `.git`
+    for file in ["HEAD", "config", "hooks/post-update", "refs/x"] {
+        fs::create_dir_all(world.root.join("vendor/x.git").join(file).parent().unwrap()).unwrap();
+        fs::write(world.root.join("vendor/x.git").join(file), file).unwrap();
+    }
+    let repository = |file: &str| format!("/project/vendor/x.git/{file}");
+    for files in [["vendor"], ["vendor/x.git"], ["."]] {
+        let open = [&*repository("HEAD"), &*repository("refs/x")];
+        world.check("docker.run", cat(&files, &open), Ok(ran("HEADrefs/x", 0))).await;
+        for closed in ["config", "hooks/post-update"] {
+            world.check("docker.run", cat(&files, &[&*repository(closed)]), Ok(ran("", 1))).await;
+        }
+    }
     let made = machine.made().len();
     let outside = world.outside().display().to_string();
     for path in [
