@@ -118,7 +118,7 @@ guards! {
     GrantContent = "grant.content";
     /// A repository is nobody until it is trusted.
     TrustRepository = "trust.repository";
-    /// Before a repository is trusted, its configuration can only narrow.
+    /// A repository's configuration narrows its own plugins alone; before it is trusted, the rest of it has no effect.
     TrustConfiguration = "trust.configuration";
     /// No plugin takes the place of a more trusted one by bearing its name.
     TrustNames = "trust.names";
