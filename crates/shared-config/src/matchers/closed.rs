@@ -98,10 +98,9 @@ pub fn closed_path(relative: &Path, for_change: bool) -> Option<Closed> {
 }
 
 fn closed_names(names: &[Cow<'_, str>], for_change: bool) -> Option<Closed> {
-    // Most paths hold none of this: all of it begins with a dot but three
-    let is_ordinary = |name: &Cow<'_, str>| !name.starts_with('.') && !name.contains('~');
-    if names.iter().all(|name| is_ordinary(name) && !matches!(&**name, "_netrc" | "library" | "node_modules")) {
-        return None;
+    // Most paths hold none of this, and whole projects are looked through
+    if names.iter().all(|name| !may_begin_closed(name)) {
+        return (for_change && is_plugin_package(names)).then_some(Closed::Plugin);
     }
     if names.iter().any(|name| is(name, ".mimir")) {
         return Some(Closed::Mimir);
@@ -113,8 +112,11 @@ fn closed_names(names: &[Cow<'_, str>], for_change: bool) -> Option<Closed> {
             return Some(Closed::Git);
         }
     }
+    let begins = names.iter().enumerate().filter(|(_, name)| may_begin_closed(name)).map(|(at, _)| &names[at..]);
+    let begins: Vec<&[Cow<'_, str>]> = begins.collect();
     let holds = |part: &&[&str]| {
-        names.windows(part.len()).any(|window| window.iter().zip(*part).all(|(name, closed)| is(name, closed)))
+        let is_part = |names: &[Cow<'_, str>]| names.iter().zip(*part).all(|(name, closed)| is(name, closed));
+        begins.iter().any(|names| names.len() >= part.len() && is_part(names))
     };
     if SECRETS.iter().any(holds) {
         return Some(Closed::Secrets);
@@ -123,6 +125,12 @@ fn closed_names(names: &[Cow<'_, str>], for_change: bool) -> Option<Closed> {
         return Some(Closed::Git);
     }
     (for_change && is_plugin_package(names)).then_some(Closed::Plugin)
+}
+
+/// Whether a folded name may be the first of those that close a path: these begin with a dot but two, and FAT writes them
+/// with a `~`.
+fn may_begin_closed(name: &str) -> bool {
+    name.starts_with('.') || name.contains('~') || matches!(name, "_netrc" | "library")
 }
 
 /// Whether the path lies in a package of `node_modules` that has a plugin's name: `mimir-plugin-x`, `@scope/mimir-x`.
@@ -294,6 +302,15 @@ mod tests {
         check("a/node_modules/@me/mimir-x", None, Some(Closed::Plugin));
         check("node_modules/prettier/index.js", None, None);
         check("", None, None);
+    }
+
+    #[test]
+    fn nothing_that_is_closed_is_passed_over() {
+        for part in SECRETS.iter().chain(GIT_OF_THE_USER) {
+            assert!(may_begin_closed(part[0]), "{part:?}");
+            let path: PathBuf = ["home", "node_modules"].iter().chain(*part).collect();
+            assert!(closed_path(&path, false).is_some(), "{part:?}");
+        }
     }
 
     #[test]
