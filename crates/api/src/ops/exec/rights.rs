@@ -12,18 +12,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mimir_shared_config::Access;
-use mimir_shared_platform::{FileKind, Links, Located, Place, PlatformError, ProgramRights};
+use mimir_shared_platform::{Directory, FileKind, Links, Located, Place, PlatformError, ProgramRights};
 
 use crate::ApiError;
 use crate::call::Call;
 
-/// Not looked into: a registry's code by the ten thousand files. They are open as their folder is.
-const PRUNED: &str = "node_modules";
+/// A registry's code by the ten thousand files, and between them what is closed, such as other plugins. Of what is not looked
+/// at any more, a program can read all and change nothing: it is what other people published, and formatters lie there.
+const PACKAGES: &str = "node_modules";
 
 /// What [`rights`] found.
 pub(super) struct Found {
     pub(super) rights: ProgramRights,
-    /// The project has more entries than were looked at; the rest is closed to the program.
+    /// The project has more entries than were looked at; the rest is closed to the program, or opened for reading.
     pub(super) is_cut: bool,
 }
 
@@ -43,6 +44,8 @@ struct Node {
     level: Level,
     /// What may be done with this one and all beneath it.
     whole: Level,
+    /// It is a folder of packages or lies in one.
+    is_of_packages: bool,
 }
 
 /// Looks through the project and asks the gate about each file; blocks.
@@ -51,10 +54,10 @@ pub(super) fn rights(call: &Arc<Call>, program: &str) -> Result<Found, ApiError>
     let gate = |access: &Access| shared.ports.gate.check(&call.plugin, access).is_ok();
     let network = gate(&Access::ProgramNetwork);
     let limit = shared.limits.project_entries;
-    let mut walk = Walk { gate: &gate, nodes: Vec::new(), limit, is_cut: false };
-    let root = shared.directory.place(Path::new(""), Links::Follow)?;
-    let found = located(root.as_ref());
-    walk.all(root);
+    let directory = &*shared.directory;
+    let mut walk = Walk { gate: &gate, directory, nodes: Vec::new(), limit, is_cut: false };
+    let found = located(directory.place(Path::new(""), Links::Keep)?.as_ref());
+    walk.all();
     let is_cut = walk.is_cut;
     let mut rights = ProgramRights { network, processes: shared.limits.processes, ..walk.rights() };
     rights.root = found;
@@ -82,49 +85,57 @@ fn located(place: &dyn Place) -> Located {
 
 struct Walk<'a, G: Fn(&Access) -> bool> {
     gate: &'a G,
+    directory: &'a dyn Directory,
     nodes: Vec<Node>,
+    /// Entries that are looked at, of the project and once more of packages.
     limit: usize,
     is_cut: bool,
 }
 
 impl<G: Fn(&Access) -> bool> Walk<'_, G> {
-    /// The shallow ones first, so that a heap of generated files somewhere costs the rest of the project nothing.
-    fn all(&mut self, root: Box<dyn Place>) {
+    /// The shallow ones first, so that a heap of generated files somewhere costs the rest of the project nothing, and
+    /// packages last.
+    fn all(&mut self) {
+        let Ok(root) = self.directory.place(Path::new(""), Links::Keep) else { return };
         let found = located(root.as_ref());
-        let mut open: VecDeque<(usize, Box<dyn Place>)> = [(0, root)].into();
+        let base = found.path.clone();
         // The gate lets nobody write or remove the root itself, so it is opened for reading at most: no new files in it
         let level = self.level(&found.path);
-        self.nodes.push(Node { parent: 0, found, level, whole: level });
+        self.nodes.push(Node { parent: 0, found, level, whole: level, is_of_packages: false });
         if level == Level::Closed {
             return;
         }
-        while let Some((parent, folder)) = open.pop_front() {
-            if self.nodes.len() >= self.limit {
-                self.is_cut = true;
-                self.nodes[parent].whole = Level::Closed;
-                continue;
-            }
-            // One handle for all: what stands at the path when it is listed might be another one
-            let listed = folder.enter().and_then(|folder| {
-                let entries = folder.read_dir(self.limit - self.nodes.len())?;
+        let (mut project, mut packages) = (VecDeque::from([0]), VecDeque::new());
+        // Each kind has its own bound
+        let mut left = [self.limit.saturating_sub(1), self.limit];
+        while let Some(at) = project.pop_front().or_else(|| packages.pop_front()) {
+            let left = &mut left[usize::from(self.nodes[at].is_of_packages)];
+            // By its path again: as many open folders as the project has are too many. And one handle for all that is done
+            // with it: what stands at the path when it is listed might be another one
+            let relative = self.nodes[at].found.path.strip_prefix(&base).unwrap_or(Path::new(""));
+            let opened = self.directory.place(relative, Links::Keep).and_then(|folder| folder.enter());
+            let listed = opened.and_then(|folder| {
+                let entries = folder.read_dir(*left)?;
                 Ok((folder, entries))
             });
             let (folder, entries) = match listed {
                 Ok(listed) => listed,
                 Err(PlatformError::TooLarge { .. }) => {
                     self.is_cut = true;
-                    self.nodes[parent].whole = Level::Closed;
+                    let folder = &mut self.nodes[at];
+                    folder.whole = if folder.is_of_packages { Level::Read } else { Level::Closed };
                     continue;
                 }
                 // Gone meanwhile, or closed to the user: closed to the program as well
                 Err(_) => {
-                    self.nodes[parent].whole = Level::Closed;
+                    self.nodes[at].whole = Level::Closed;
                     continue;
                 }
             };
-            if located(folder.as_ref()) != self.nodes[parent].found {
+            *left -= entries.len();
+            if located(folder.as_ref()) != self.nodes[at].found {
                 // Another one stands there by now, or a link that leads to another
-                self.nodes[parent].whole = Level::Closed;
+                self.nodes[at].whole = Level::Closed;
                 continue;
             }
             // A folder that is a repository without being called `.git` has what git obeys, too
@@ -135,7 +146,7 @@ impl<G: Fn(&Access) -> bool> Walk<'_, G> {
                     continue;
                 }
                 let Ok(place) = folder.child(&entry.name) else {
-                    self.nodes[parent].whole = Level::Closed;
+                    self.nodes[at].whole = Level::Closed;
                     continue;
                 };
                 let path = place.real_path();
@@ -146,9 +157,10 @@ impl<G: Fn(&Access) -> bool> Walk<'_, G> {
                 let found = Located { path: path.to_owned(), id: now.and_then(|now| now.id) };
                 let index = self.nodes.len();
                 let is_folder = entry.kind == FileKind::Directory;
-                self.nodes.push(Node { parent, found, level, whole: level });
-                if is_folder && level != Level::Closed && entry.name != PRUNED {
-                    open.push_back((index, place));
+                let is_of_packages = self.nodes[at].is_of_packages || (is_folder && entry.name == PACKAGES);
+                self.nodes.push(Node { parent: at, found, level, whole: level, is_of_packages });
+                if is_folder && level != Level::Closed {
+                    if is_of_packages { &mut packages } else { &mut project }.push_back(index);
                 }
             }
         }
@@ -217,9 +229,9 @@ mod tests {
         }
         let capabilities: Capabilities = serde_json::from_value(json!({ "filesystem": filesystem })).unwrap();
         let gate = |access: &Access| capabilities.permits(access, &root).is_ok();
-        let mut walk = Walk { gate: &gate, nodes: Vec::new(), limit, is_cut: false };
         let directory = OsFileSystem.open_directory(&root).unwrap();
-        walk.all(directory.place(Path::new(""), Links::Follow).unwrap());
+        let mut walk = Walk { gate: &gate, directory: &*directory, nodes: Vec::new(), limit, is_cut: false };
+        walk.all();
         let rights = walk.rights();
         let shown = |found: Vec<Located>| {
             assert!(found.iter().all(|found| found.id.is_some()));
@@ -247,12 +259,7 @@ mod tests {
         let git = [".git/config", ".git/HEAD", ".git/hooks/x", ".git/objects/y", "a"];
         check(&git, write.clone(), 99, [&[".git/HEAD", ".git/objects"], &["a"], &[], &[""]]);
         let restricted = json!({"read": true, "restricted": [".env"]});
-        check(
-            &[".env", "src/.env", "src/b", "node_modules/x/.env"],
-            restricted,
-            99,
-            [&["node_modules", "src/b"], &[], &[], &[""]],
-        );
+        check(&[".env", "src/.env", "src/b", "node_modules/x/.env"], restricted, 99, [&["src/b"], &[], &[], &[""]]);
         check(
             &["bare/HEAD", "bare/config", "bare/hooks/x", "bare/refs/y"],
             write,
@@ -261,5 +268,38 @@ mod tests {
         );
         // What was not looked at is closed
         check(&["a", "big/1", "big/2", "big/3"], read, 4, [&["a"], &[], &[], &[""]]);
+    }
+
+    #[test]
+    fn packages_are_looked_through_after_the_rest() {
+        let write = json!({"read": true, "write": true, "restricted": [".env"]});
+        let plain = ["a", "node_modules/x/lib/i.js", "node_modules/y/i.js"];
+        check(&plain, write.clone(), 99, [&[""], &["a", "node_modules"], &[], &[]]);
+        let secret = ["a", "node_modules/x/.env", "node_modules/x/i.js", "node_modules/y/i.js"];
+        check(&secret, write.clone(), 99, [&[], &["a", "node_modules/x/i.js", "node_modules/y"], &[], &[""]]);
+        // Other plugins can be read and not changed, at any depth
+        let plugins = [
+            "node_modules/mimir-plugin-x/i.js",
+            "node_modules/@me/mimir-x/i.js",
+            "node_modules/@me/other/i.js",
+            "node_modules/y/node_modules/mimir-plugin-z/i.js",
+            "node_modules/y/i.js",
+        ];
+        let changed = ["node_modules/@me/other", "node_modules/y/i.js"];
+        check(&plugins, write.clone(), 99, [&[""], &changed, &[], &[]]);
+        let all = json!({"read": true, "write": true, "delete": true});
+        check(&plugins, all, 99, [&[""], &[], &changed, &[]]);
+        // They have a bound of their own, and what lies beyond it can be read
+        let many = ["a", "node_modules/x/1", "node_modules/x/2", "node_modules/x/3", "node_modules/y/.env", "src/b"];
+        check(&many, write.clone(), 6, [&[], &["a", "node_modules/x", "src"], &[], &[""]]);
+        check(&many, write.clone(), 5, [&[""], &["a", "node_modules/x", "src"], &[], &[]]);
+        check(&many, write, 4, [&["node_modules/x"], &["a"], &[], &[""]]);
+    }
+
+    #[test]
+    fn a_project_of_many_folders_takes_few_handles() {
+        let files: Vec<String> = (0..300).map(|n| format!("packages/{n}/src/i.ts")).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        check(&files, json!({"read": true, "write": true}), 50_000, [&[""], &["packages"], &[], &[]]);
     }
 }
