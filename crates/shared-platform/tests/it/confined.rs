@@ -291,6 +291,30 @@ socket.socketpair()
     }
 }
 
+#[tokio::test]
+async fn a_program_makes_no_world_of_its_own() {
+    let world = World::new();
+    let script = r"
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+for clone, flag in ((56, 0x10000000), (56, 0x40000000), (56, 0x20000), (435, 0)):
+    libc.syscall(clone, flag | 17, 0, 0, 0, 0)
+    print(errno.errorcode[ctypes.get_errno()])
+import subprocess, threading
+threading.Thread(target=print, args=('thread',)).start()
+subprocess.run(['true'], check=True)
+";
+    if cfg!(not(target_arch = "x86_64")) {
+        return eprintln!("other numbers of system calls here; nothing to see");
+    }
+    let output = match world.host().run(world.request("python3", &["-c", script])).await {
+        Err(error) if error.is_not_found() => return eprintln!("there is no python3 here; nothing to see"),
+        output => output.unwrap(),
+    };
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, "EPERM\nEPERM\nEPERM\nENOSYS\nthread\n");
+}
+
 /// Waits until no process has this number, or the one that has it is a zombie.
 async fn gone(pid: &str) {
     for _ in 0..1_000 {

@@ -42,6 +42,17 @@ const REFUSED: &[libc::c_long] = &[
 /// listen that do what they are told (Docker, agents of keys, the desktop).
 const FAMILIES: [libc::c_int; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
+/// Worlds of its own, in which a program is root and meets parts of the kernel that are closed to users.
+const NAMESPACES: [libc::c_int; 7] = [
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWNET,
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWCGROUP,
+];
+
 /// The second table of system calls that some kernels for x86-64 have.
 #[cfg(target_arch = "x86_64")]
 const TABLES: [i64; 2] = [0, 0x4000_0000];
@@ -52,8 +63,9 @@ const TABLES: [i64; 1] = [0];
 /// False where this kind of machine has no filter.
 pub(super) fn refuse(has_network: bool) -> Result<bool, String> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(false) };
-    let filter = filter(has_network, arch).map_err(|error| format!("the filter of system calls is wrong: {error}"))?;
-    match apply_filter(&filter) {
+    let wrong = |error| format!("the filter of system calls is wrong: {error}");
+    let filters = [without_clone3(arch).map_err(wrong)?, filter(has_network, arch).map_err(wrong)?];
+    match filters.iter().try_for_each(|filter| apply_filter(filter)) {
         Ok(()) => Ok(true),
         // A kernel without filters; what else it holds is reported
         Err(seccompiler::Error::Seccomp(error)) if error.raw_os_error() == Some(libc::ENOSYS) => Ok(false),
@@ -64,6 +76,13 @@ pub(super) fn refuse(has_network: bool) -> Result<bool, String> {
         }
         Err(error) => Err(format!("the kernel does not take the filter of system calls: {error}")),
     }
+}
+
+/// What it asks for stands in memory, where no filter looks. Without it the C libraries take `clone`.
+fn without_clone3(arch: TargetArch) -> Result<BpfProgram, seccompiler::BackendError> {
+    let rules = TABLES.iter().map(|table| (libc::SYS_clone3 + table, Vec::new())).collect();
+    SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.cast_unsigned()), arch)?
+        .try_into()
 }
 
 fn filter(has_network: bool, arch: TargetArch) -> Result<BpfProgram, seccompiler::BackendError> {
@@ -78,6 +97,16 @@ fn filter(has_network: bool, arch: TargetArch) -> Result<BpfProgram, seccompiler
     let mut rules = BTreeMap::new();
     for table in TABLES {
         rules.insert(libc::SYS_socket + table, sockets.clone());
+        let namespaces = NAMESPACES.map(|flag| {
+            let flag = u64::from(flag.cast_unsigned());
+            SeccompRule::new(vec![SeccompCondition::new(
+                0,
+                SeccompCmpArgLen::Dword,
+                SeccompCmpOp::MaskedEq(flag),
+                flag,
+            )?])
+        });
+        rules.insert(libc::SYS_clone + table, namespaces.into_iter().collect::<Result<_, _>>()?);
         rules.extend(REFUSED.iter().map(|call| (call + table, Vec::new())));
     }
     SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM.cast_unsigned()), arch)?.try_into()

@@ -5,7 +5,7 @@
 //! hold signals within a confinement (Landlock since 6.12), the supervisor confines itself so and then signals everybody:
 //! that reaches the program and its descendants, all at once, and no one else. Elsewhere it stops and ends them one by one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, getuid, kill_process, kill_process_group, pidfd_open,
-    set_child_subreaper, setpriority_process, test_kill_process, wait,
+    pidfd_send_signal, set_child_subreaper, setpriority_process, test_kill_process, wait,
 };
 
 use super::plan::{BECOME, LIMIT, TRAMPOLINE_ARGUMENT};
@@ -173,18 +173,41 @@ impl Supervisor<'_> {
 fn end_one_by_one() {
     let mut stopped = 0;
     loop {
-        let all = descendants();
-        for pid in &all {
-            let _ = kill_process(*pid, Signal::STOP);
-        }
+        let all = held_descendants();
+        all.iter().for_each(|process| process.signal(Signal::STOP));
         if all.len() <= stopped {
             break;
         }
         stopped = all.len();
     }
-    for pid in descendants() {
-        let _ = kill_process(pid, Signal::KILL);
+    held_descendants().iter().for_each(|process| process.signal(Signal::KILL));
+}
+
+/// One of ours, with a handle where the kernel has handles: its number may have been given to somebody else since it was
+/// read.
+struct Held(Pid, Option<OwnedFd>);
+
+impl Held {
+    fn signal(&self, signal: Signal) {
+        let _ = match &self.1 {
+            Some(process) => pidfd_send_signal(process, signal),
+            None => kill_process(self.0, signal),
+        };
     }
+}
+
+/// Who is seen again after the handle was opened is the one that the handle is for.
+fn held_descendants() -> Vec<Held> {
+    let open = |pid| match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(process) => Some(Held(pid, Some(process))),
+        Err(rustix::io::Errno::SRCH) => None,
+        // An old kernel, or too many at once
+        Err(_) => Some(Held(pid, None)),
+    };
+    let mut held: Vec<_> = descendants().into_iter().filter_map(open).collect();
+    let still: HashSet<Pid> = descendants().into_iter().collect();
+    held.retain(|process| still.contains(&process.0));
+    held
 }
 
 /// All processes that descend from this one; those whose parents are gone have this one as their parent.
