@@ -179,7 +179,7 @@ impl Drop for Life {
         let skipped = *self.skipped.get_mut();
         if skipped > 0 {
             let detail =
-                json!({ "outcome": "skipped", "count": skipped, "reason": "the plugin was gone before their turn" });
+                json!({ "op": "of any kind", "outcome": "skipped", "count": skipped, "reason": "the plugin was gone before their turn" });
             self.audit.record(AuditRecord::new(self.plugin.as_str(), "calls", detail));
         }
     }

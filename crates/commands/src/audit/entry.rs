@@ -23,6 +23,7 @@ impl AuditEntry {
     pub(crate) fn is_refusal(&self) -> bool {
         match self.kind.as_deref() {
             Some("call") => self.detail["allowed"] == Value::Bool(false),
+            Some("calls") => self.text_of("outcome") == "CAPABILITY_DENIED",
             Some("decision") => matches!(self.text_of("outcome"), "blocked" | "denied" | "refused"),
             Some("refused") => true,
             _ => false,
@@ -44,6 +45,7 @@ pub(super) fn gist(entry: &AuditEntry) -> Option<Gist> {
     let (mark, text) = match kind {
         "segment" => return None,
         "call" => call(entry),
+        "calls" => calls(entry),
         "decision" => {
             let outcome = text_of("outcome");
             let mark = match outcome {
@@ -107,6 +109,17 @@ fn call(entry: &AuditEntry) -> ((&'static str, Style), String) {
         "ok" => (QUIET, about),
         outcome => (CAREFUL, reasoned(format!("{about} {outcome}"), entry.text_of("reason"))),
     }
+}
+
+/// Calls that were too many for a line each.
+fn calls(entry: &AuditEntry) -> ((&'static str, Style), String) {
+    let mark = match entry.text_of("outcome") {
+        "ok" => QUIET,
+        "CAPABILITY_DENIED" => NO,
+        _ => CAREFUL,
+    };
+    let what = format!("{} more calls {} {}", entry.detail["count"], entry.text_of("op"), entry.text_of("outcome"));
+    (mark, reasoned(what, entry.text_of("reason")))
 }
 
 fn capabilities(entry: &AuditEntry) -> String {

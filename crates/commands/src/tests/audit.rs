@@ -44,6 +44,7 @@ fn everything() -> Vec<AuditEntry> {
             "call",
             call("exec", "run git push", "CAPABILITY_DENIED", Some("exec is denied: no entry matches `git push`")),
         ),
+        entry(3, p, "calls", json!({"op": "fs.readFile", "outcome": "CAPABILITY_DENIED", "count": 1_000})),
         entry(3, Some(evil), "call", call(evil, evil, "CAPABILITY_DENIED", Some(evil))),
         entry(
             4,
