@@ -185,11 +185,16 @@ impl Call {
         self.check_git_folders(&access, child.real_path())
     }
 
-    /// Refuses to make a git repository of a folder: git would obey what the plugin wrote there before.
-    pub(crate) fn check_no_git_folder(&self, place: &dyn Place) -> Result<(), ApiError> {
+    /// Refuses to make a git repository of a folder, since git would obey what the plugin wrote there before, or to make
+    /// of one a folder like any other, in which nothing is closed.
+    pub(crate) fn check_no_git_folder(
+        &self,
+        place: &dyn Place,
+        access: fn(PathBuf) -> Access,
+    ) -> Result<(), ApiError> {
         let path = place.real_path();
         if Guard::FsClosed.stands() && makes_git_folder(path) {
-            let access = Access::FileWrite { path: path.to_owned() };
+            let access = access(path.to_owned());
             return Err(ApiError::denied(&self.op, Denial::closed(&access, path, Closed::Git)));
         }
         Ok(())

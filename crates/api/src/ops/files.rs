@@ -148,7 +148,7 @@ async fn write(call: &Arc<Call>, is_append: bool) -> Result<Value, ApiError> {
     }
     blocking(call, move |call| {
         let place = call.place(&path.relative, Links::Follow, writing)?;
-        call.check_no_git_folder(place.as_ref())?;
+        call.check_no_git_folder(place.as_ref(), writing)?;
         call.note("bytes", bytes);
         if is_append {
             place.append(&contents, limit)?;

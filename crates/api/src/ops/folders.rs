@@ -116,6 +116,7 @@ fn reopen(call: &Call, path: &Path) -> Result<Box<dyn Place>, ApiError> {
     let relative = path.strip_prefix(call.shared.directory.root()).unwrap_or(path);
     let place = call.place(relative, Links::Keep, deleting)?;
     if place.real_path() == path {
+        call.check_no_git_folder(&*place, deleting)?;
         return Ok(place);
     }
     Err(ApiError::new(ErrorCode::Io, format!("{} was moved meanwhile", path.display())))
