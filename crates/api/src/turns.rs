@@ -178,8 +178,8 @@ impl Drop for Life {
         }
         let skipped = *self.skipped.get_mut();
         if skipped > 0 {
-            let detail =
-                json!({ "op": "of any kind", "outcome": "skipped", "count": skipped, "reason": "the plugin was gone before their turn" });
+            let reason = "the plugin was gone before their turn";
+            let detail = json!({ "op": "of any kind", "outcome": "skipped", "count": skipped, "reason": reason });
             self.audit.record(AuditRecord::new(self.plugin.as_str(), "calls", detail));
         }
     }
