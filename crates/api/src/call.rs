@@ -187,11 +187,7 @@ impl Call {
 
     /// Refuses to make a git repository of a folder, since git would obey what the plugin wrote there before, or to make
     /// of one a folder like any other, in which nothing is closed.
-    pub(crate) fn check_no_git_folder(
-        &self,
-        place: &dyn Place,
-        access: fn(PathBuf) -> Access,
-    ) -> Result<(), ApiError> {
+    pub(crate) fn check_no_git_folder(&self, place: &dyn Place, access: fn(PathBuf) -> Access) -> Result<(), ApiError> {
         let path = place.real_path();
         if Guard::FsClosed.stands() && makes_git_folder(path) {
             let access = access(path.to_owned());

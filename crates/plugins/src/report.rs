@@ -105,7 +105,9 @@ impl Report {
             kind: ReportKind::Warning,
             plugin: None,
             message: format!("the wall around plugins is thinner here, without {}", layers.join(", ")),
-            hint: Some("`mimir plugin doctor` says what that means; a company's policy can require these layers".to_owned()),
+            hint: Some(
+                "`mimir plugin doctor` says what that means; a company's policy can require these layers".to_owned(),
+            ),
         }
     }
 

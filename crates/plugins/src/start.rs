@@ -123,7 +123,11 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     if let Some(audit) = &audit {
         for report in starting.reports.all().into_iter().filter(|report| report.kind == ReportKind::NotLoaded) {
             let plugin = report.plugin.map(|plugin| plugin.to_string());
-            audit.record(AuditRecord { plugin, kind: "refused".to_owned(), detail: json!({ "reason": report.message }) });
+            audit.record(AuditRecord {
+                plugin,
+                kind: "refused".to_owned(),
+                detail: json!({ "reason": report.message }),
+            });
         }
     }
     let Starting { reports, bus, registry, control, sandbox, calls, running, order, .. } = starting;

@@ -517,7 +517,8 @@ impl Host {
             }
             child.wait().ok()
         });
-        let requests: Vec<_> = self.requests.lock().drain().flat_map(|(_, of_plugin)| of_plugin.into_values()).collect();
+        let requests: Vec<_> =
+            self.requests.lock().drain().flat_map(|(_, of_plugin)| of_plugin.into_values()).collect();
         requests.into_iter().chain(self.orphaned.lock().drain(..)).for_each(|task| task.abort());
         // Whoever asked for these hears that there is no answer.
         self.pulses.lock().clear();

@@ -62,7 +62,11 @@ fn capabilities() -> Capabilities {
     Capabilities {
         filesystem: Filesystem { read: true, write: true, delete: false, restricted: vec![".env".into()] },
         network: Network { enabled: true, allowlist: vec!["api.example.com".into()] },
-        exec: Exec { enabled: true, allowlist: vec!["git *".into(), "npm test".into(), "cargo *".into()], network: false },
+        exec: Exec {
+            enabled: true,
+            allowlist: vec!["git *".into(), "npm test".into(), "cargo *".into()],
+            network: false,
+        },
         ..Capabilities::default()
     }
 }

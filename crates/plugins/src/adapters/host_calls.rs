@@ -3,12 +3,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mimir_api::{
-    ApiLimits, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Models, Origin, PluginContext, PluginProfile,
+    ApiLimits, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Models, Origin, PluginContext,
+    PluginProfile,
 };
 use mimir_registry::{EventBus, PluginRegistry};
 use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls, LayerReport};
 use mimir_shared_config::{PluginId, PluginIdentity};
-use mimir_shared_platform::{AuditLog, AuditRecord, Clock, DockerEngine, HostProcesses, ReqwestClient, SystemClock, Trampoline};
+use mimir_shared_platform::{
+    AuditLog, AuditRecord, Clock, DockerEngine, HostProcesses, ReqwestClient, SystemClock, Trampoline,
+};
 #[cfg(feature = "test-hooks")]
 use mimir_shared_providers::LlmProvider;
 use mimir_shared_providers::PriceTable;

@@ -13,7 +13,7 @@ pub(crate) mod plugin_store;
 pub(crate) mod policy;
 pub(crate) mod problems;
 pub(crate) mod reporter;
-pub(crate) mod session_view;
 pub(crate) mod secret_store;
+pub(crate) mod session_view;
 pub(crate) mod state_store;
 pub(crate) mod subscriber;

@@ -221,7 +221,8 @@ async fn attach(mut stream: UnixStream, state: &Mutex<State>, id: &str) -> Optio
         ["flood"] => while stream.write_all(&frame(1, &[b'x'; 4_096])).await.is_ok() {},
         ["rights"] => {
             let host = &description["HostConfig"];
-            let rights = format!("network {}, without {}, {}", host["NetworkMode"], host["CapDrop"], host["SecurityOpt"]);
+            let rights =
+                format!("network {}, without {}, {}", host["NetworkMode"], host["CapDrop"], host["SecurityOpt"]);
             stream.write_all(&frame(1, rights.as_bytes())).await.ok()?;
         }
         ["sleep"] => drop(changes.wait_for(|phase| *phase == Phase::Removed).await),

@@ -305,7 +305,7 @@ fn every_change_is_found() {
         (
             "an anchor changed",
             |folder, _| {
-                lines(&files(&folder.heads)[0], |lines| lines[2] = lines[2].replace("\"lines\":11", "\"lines\":9"))
+                lines(&files(&folder.heads)[0], |lines| lines[2] = lines[2].replace("\"lines\":11", "\"lines\":9"));
             },
             &["4: does not follow the line before it", ""],
         ),

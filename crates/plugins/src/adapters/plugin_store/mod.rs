@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mimir_commands::{
-    AuditQuery, AuditTrail, AuditVerdict, Check, GrantView, PluginInfo, PluginStore, PluginSummary, RepositoryView, Severity, StoreError, Switched, TrustView,
-    Validation,
+    AuditQuery, AuditTrail, AuditVerdict, Check, GrantView, PluginInfo, PluginStore, PluginSummary, RepositoryView,
+    Severity, StoreError, Switched, TrustView, Validation,
 };
 use mimir_loader::{Discovery, Found, LoadError, LoadedPlugin, PluginLoader};
 use mimir_sandbox::Placement;
@@ -153,7 +153,11 @@ impl PluginStore for Store {
         let switched = if enabled { self.enable(name, global).await } else { self.disable(name, global).await }?;
         if let Some(file) = &switched.file {
             let kind = if enabled { "enable" } else { "disable" };
-            self.record(AuditRecord::new(&switched.id, kind, json!({ "where": file, "counts": switched.enabled == enabled })))?;
+            self.record(AuditRecord::new(
+                &switched.id,
+                kind,
+                json!({ "where": file, "counts": switched.enabled == enabled }),
+            ))?;
         }
         Ok(switched)
     }
