@@ -151,8 +151,9 @@ fn a_kill_at_any_moment_leaves_a_log_that_is_intact() {
         let gaps = verdict["gaps"].as_array().unwrap().len();
         assert!(gaps >= kills, "{gaps} gaps after {kills} kills: {verdict:#}");
         let lines = verdict["lines"].as_u64().unwrap();
-        // Of the events that were answered, at most the last moment is missing
-        let least = kept + 100 * (after as u64).saturating_sub(1) / 2;
+        // Of the events that were answered, at most the last moment is missing; and beyond a thousand calls in a minute
+        // what is counted together and not written yet
+        let least = kept + (100 * (after as u64).saturating_sub(1) / 2).min(900);
         assert!(lines >= least, "{lines} lines of at least {least} after {after} answers");
         kept = lines;
     }
