@@ -2,25 +2,15 @@
 
 use async_trait::async_trait;
 use mimir_sandbox::{
-    CallFailure, HostCall, HostCallError, HostCalls, Layer, LayerReport, LogLine, Placement, PluginSandbox,
-    SandboxOptions,
+    CallFailure, HostCall, HostCallError, HostCalls, LayerReport, LogLine, Placement, PluginSandbox, SandboxOptions,
 };
 use mimir_shared_config::{Config, Origin, PluginId, SandboxLayer};
 
 use crate::PluginsError;
 
-/// What came of one layer.
-pub(crate) struct LayerState {
-    pub(crate) layer: SandboxLayer,
-    pub(crate) is_enforced: bool,
-    /// What it does here, or why it does not hold.
-    pub(crate) detail: String,
-}
-
-/// The layers that the kernel has to enforce, for the sandbox, which ends a process that is not sealed so.
-pub(crate) fn required_of_the_kernel(config: &Config) -> Vec<Layer> {
-    let named = config.required_layers.iter().filter_map(|(layer, _)| Layer::from_name(layer.name()));
-    let mut required: Vec<_> = named.collect();
+/// The layers that have to hold, for the sandbox, which ends a process that is not sealed so.
+pub(crate) fn required(config: &Config) -> Vec<SandboxLayer> {
+    let mut required: Vec<_> = config.required_layers.iter().map(|(layer, _)| *layer).collect();
     required.sort_unstable();
     required.dedup();
     required
@@ -32,27 +22,15 @@ pub(crate) fn required_by(config: &Config, layer: SandboxLayer) -> Option<&Origi
 }
 
 /// Starts a sandbox process and says what holds of each layer.
-pub(crate) async fn layers(placement: Placement) -> Vec<LayerState> {
-    let is_apart = placement != Placement::InProcess;
+pub(crate) async fn layers(placement: Placement) -> Vec<LayerReport> {
     // Without requirements: a process that is not sealed has to live long enough to say so
     let options = SandboxOptions { placement, ..SandboxOptions::default() };
     let sandbox = PluginSandbox::new(options, std::sync::Arc::new(Nobody), None);
-    let reports = match sandbox.layers().await {
-        Ok(reports) => reports,
-        Err(error) => {
-            let detail = format!("no sandbox process can be started: {}", mimir_commands::with_causes(&error));
-            let of = |layer: &Layer| LayerReport { layer: *layer, is_enforced: false, detail: detail.clone() };
-            Layer::ALL.iter().map(of).collect()
-        }
-    };
-    sandbox.shutdown();
-    let detail = if is_apart { "plugins run in processes of their own" } else { "plugins run in Mimir's own process" };
-    let process = LayerState { layer: SandboxLayer::Process, is_enforced: is_apart, detail: detail.to_owned() };
-    let kernels = reports.into_iter().filter_map(|LayerReport { layer, is_enforced, detail }| {
-        let layer = SandboxLayer::ALL.into_iter().find(|known| known.name() == layer.name())?;
-        Some(LayerState { layer, is_enforced, detail })
+    let reports = sandbox.layers().await.unwrap_or_else(|error| {
+        LayerReport::none(&format!("no sandbox process can be started: {}", mimir_commands::with_causes(&error)))
     });
-    std::iter::once(process).chain(kernels).collect()
+    sandbox.shutdown();
+    reports
 }
 
 /// Refuses to start where somebody requires a layer that does not hold. Costs nothing where nobody does.

@@ -99,7 +99,8 @@ impl Report {
 
     /// The audit log could not be written.
     pub(crate) fn unsealed(missing: &[LayerReport]) -> Self {
-        let layers: Vec<_> = missing.iter().map(|report| format!("{} ({})", report.layer, report.detail)).collect();
+        let layers: Vec<_> =
+            missing.iter().map(|report| format!("{} ({})", report.layer.name(), report.detail)).collect();
         Self {
             level: Level::Warning,
             kind: ReportKind::Warning,

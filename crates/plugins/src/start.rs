@@ -27,7 +27,7 @@ use crate::adapters::subscriber::SandboxedPlugin;
 use crate::builder::Prepared;
 use crate::closed::close_places;
 use crate::context::context_of;
-use crate::layers::{check_required, required_of_the_kernel};
+use crate::layers::{check_required, required};
 use crate::plugins::System;
 use crate::report::{Report, ReportKind, Reports};
 use crate::{Plugins, PluginsError};
@@ -87,7 +87,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     let calls = Arc::new(ContextCalls::new(&prepared, &control, &bus, &registry, &reports, audit.clone())?);
     let options = SandboxOptions {
         placement: prepared.placement(),
-        required: required_of_the_kernel(&prepared.config),
+        required: required(&prepared.config),
         ..SandboxOptions::default()
     };
     let code_caches = Arc::new(CompiledCode(prepared.loader.cache().clone()));

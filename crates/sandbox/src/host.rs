@@ -1,13 +1,15 @@
 //! One sandbox process (or its stand-in on threads) as the agent sees it: its calls under way, its members, its end.
 
+mod verdict;
+
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use mimir_shared_config::SandboxLayer;
 use mimir_shared_platform::Guard;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
@@ -15,9 +17,9 @@ use tokio::task::JoinHandle;
 
 use crate::error::SandboxError;
 use crate::image::{CallFailure, CallOrigin};
-use crate::layer::{Layer, LayerReport};
+use crate::layer::LayerReport;
 use crate::message::Message;
-use crate::page::{Fatal, Page};
+use crate::page::Page;
 use crate::plugin::{CallCounter, Plugin};
 use crate::ports::{HostCall, HostCalls, LogLine};
 use crate::process::link::Link;
@@ -42,9 +44,6 @@ struct Pending {
 
 /// How long a module may take to be compiled for the code cache.
 const COMPILE_TIME: Duration = Duration::from_secs(10);
-
-/// How long a process that says it is ending may take for it.
-const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// How many ended calls are remembered, so that what a plugin does after its answer still has its causes.
 const REMEMBERED: usize = 4096;
@@ -81,7 +80,7 @@ pub(crate) struct Common {
     pub(crate) host_calls: Arc<dyn HostCalls>,
     pub(crate) calls: CallCounter,
     /// Without these no plugin runs.
-    pub(crate) required: Vec<Layer>,
+    pub(crate) required: Vec<SandboxLayer>,
     /// Whether somebody was told about layers that are missing.
     pub(crate) has_reported_layers: AtomicBool,
     /// Every plugin, for the test that lets a process speak for all of them.
@@ -512,7 +511,7 @@ impl Host {
         let status = self.child.lock().take().and_then(|mut child| {
             // It may be in the middle of ending by itself; killing it then changes nothing.
             let exited = child.try_wait().ok().flatten();
-            if exited.is_none() && !(self.has_last_words() && ends_by_itself(&mut child)) {
+            if exited.is_none() && !(self.has_last_words() && verdict::ends_by_itself(&mut child)) {
                 let _ = child.kill();
             }
             child.wait().ok()
@@ -556,86 +555,6 @@ impl Host {
             }
         }
     }
-
-    fn has_last_words(&self) -> bool {
-        (0..self.links.len()).any(|lane| self.page.state(lane).fatal != Fatal::None)
-    }
-
-    fn reason_of(&self, fatal: Fatal, plugin: u32) -> Option<String> {
-        let limits = self.member(plugin).flatten().map(|member| member.image.limits.clone()).unwrap_or_default();
-        match fatal {
-            Fatal::None => None,
-            Fatal::StuckCpu => {
-                Some(format!("it was past its {} ms of CPU time and could not be stopped", limits.cpu.as_millis()))
-            }
-            Fatal::StuckTime => Some("it was past its time and could not be stopped".to_owned()),
-            Fatal::OutOfMemory => {
-                Some(format!("V8 ran out of memory (the limit is {} MiB of heap)", limits.heap >> 20))
-            }
-            Fatal::Broken => Some("V8 stopped at a fatal error".to_owned()),
-        }
-    }
-
-    fn judge(&self, status: Option<ExitStatus>) -> Verdict {
-        let mut verdict = Verdict::default();
-        if self.is_wanted_dead.load(Ordering::SeqCst) {
-            return verdict;
-        }
-        if let Some(LayerReport { layer, detail, .. }) = self.missing_layer() {
-            let reason = format!("the sandbox needs {layer}, which does not hold here: {detail}");
-            verdict.unavailable = Some(CallFailure::Unavailable { reason: reason.clone() });
-            verdict.reason = Some(reason);
-            return verdict;
-        }
-        let forbidden = status.filter(|status| status.signal() == Some(libc::SIGSYS));
-        let forbidden = forbidden.map(|_| "it made a system call that the sandbox forbids".to_owned());
-        if let Some(reason) = self.fault.lock().take().or(forbidden) {
-            // V8 is broken in there. The page is no witness any more: whoever broke it writes the page as well.
-            let members: Vec<u32> = self.members.lock().keys().copied().collect();
-            match members[..] {
-                [plugin] => verdict.guilty.push((plugin, reason.clone())),
-                _ => verdict.suspects = members,
-            }
-            verdict.reason = Some(reason);
-            return verdict;
-        }
-        let states = || (0..self.links.len()).map(|lane| self.page.state(lane));
-        for state in states() {
-            if let (Some(plugin), fatal) = (state.plugin, state.fatal)
-                && let Some(reason) = self.reason_of(fatal, plugin)
-            {
-                verdict.guilty.push((plugin, reason));
-            }
-        }
-        if let Some(plugin) = self.unresponsive.load(Ordering::SeqCst).checked_sub(1) {
-            let reason = "it did not answer, and did not react to being stopped".to_owned();
-            verdict.guilty.push((plugin as u32, reason));
-        }
-        if let Some((_, reason)) = verdict.guilty.first() {
-            verdict.reason = Some(reason.clone());
-            return verdict;
-        }
-        let Some(status) = status else { return verdict };
-        verdict.reason = Some(format!("the process ended ({status})"));
-        // Somebody else killed it; no plugin can do that to its own process.
-        if status.signal() == Some(libc::SIGKILL) {
-            return verdict;
-        }
-        let running: Vec<u32> = states().filter_map(|state| state.plugin).collect();
-        match running[..] {
-            [plugin] => verdict.guilty.push((plugin, format!("the process crashed ({status})"))),
-            _ => verdict.suspects = running,
-        }
-        verdict
-    }
-}
-
-/// Waits a moment for a process that says it is ending, so that it can say how. It may lie.
-fn ends_by_itself(child: &mut Child) -> bool {
-    (0..LAST_WORDS.as_millis()).any(|_| {
-        std::thread::sleep(Duration::from_millis(1));
-        !matches!(child.try_wait(), Ok(None))
-    })
 }
 
 impl Drop for Host {
@@ -645,16 +564,4 @@ impl Drop for Host {
             reader.abort();
         }
     }
-}
-
-/// Who brought a process down.
-#[derive(Default)]
-struct Verdict {
-    guilty: Vec<(u32, String)>,
-    /// One of these did it.
-    suspects: Vec<u32>,
-    /// Why it ended, unless the agent wanted it so.
-    reason: Option<String>,
-    /// The answer to what is under way where nobody is guilty.
-    unavailable: Option<CallFailure>,
 }

@@ -35,7 +35,7 @@ pub use capability_control::CapabilityControl;
 pub use error::SandboxError;
 pub use image::{Call, CallFailure, CallKind, CallOrigin, CallReply, Limit, PluginImage, Thrown};
 pub use isolate::engine::initialize as initialize_v8;
-pub use layer::{Layer, LayerReport};
+pub use layer::LayerReport;
 #[doc(hidden)]
 pub use on_this_thread::OnThisThread;
 pub use ports::{CodeCache, HostCall, HostCallError, HostCalls, LogLine};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use mimir_shared_config::SandboxLayer;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,7 @@ use crate::error::SandboxError;
 use crate::flags::V8_FLAGS;
 use crate::host::{Common, Host};
 use crate::image::{Call, CallFailure, CallReply, PluginImage};
-use crate::layer::{Layer, LayerReport};
+use crate::layer::LayerReport;
 use crate::limits;
 use crate::plugin::{CallCounter, Plugin};
 use crate::ports::{CodeCache, HostCalls};
@@ -45,7 +46,7 @@ pub struct SandboxOptions {
     /// Whether what V8 says before it gives up is shown on standard error.
     pub shows_stderr: bool,
     /// Layers of the outer wall without which no plugin runs: a process that the kernel does not seal so is ended.
-    pub required: Vec<Layer>,
+    pub required: Vec<SandboxLayer>,
 }
 
 impl Default for SandboxOptions {
@@ -154,11 +155,7 @@ impl PluginSandbox {
     /// [`SandboxError`] if none can be started.
     pub async fn layers(&self) -> Result<Vec<LayerReport>, SandboxError> {
         if self.0.options.placement == Placement::InProcess {
-            let detail = "plugins run in the agent's own process";
-            return Ok(Layer::ALL
-                .iter()
-                .map(|layer| LayerReport { layer: *layer, is_enforced: false, detail: detail.to_owned() })
-                .collect());
+            return Ok(LayerReport::none("plugins run in Mimir's own process"));
         }
         let spare = self.0.hosts.lock().spare.clone().filter(|spare| !spare.is_dead());
         let host = match spare {

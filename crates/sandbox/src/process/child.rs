@@ -5,16 +5,19 @@
 //! V8 starts its threads, and what V8's start still needs is taken afterwards.
 
 use std::env;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use mimir_shared_config::SandboxLayer;
+
 use super::{EXIT_UNSEALED, FIRST_LANE_FD, LIFELINE_FD, PAGE_FD, SANDBOX_ARGUMENT, seal};
 use crate::isolate::engine::{self, EXIT_CONDEMNED};
 use crate::lane;
-use crate::layer::{Layer, LayerReport};
+use crate::layer::LayerReport;
 use crate::message::Message;
 use crate::page::{Fatal, MAX_LANES, Page};
 use crate::watchdog::{self, Alarm, LaneWatch, LastResort};
@@ -31,8 +34,8 @@ pub fn sandbox_main_if_requested() {
     }
     let lanes = arguments.next().and_then(|lanes| lanes.to_str()?.parse().ok());
     let is_warm = arguments.next().is_some_and(|argument| argument == "warm");
-    let required: Option<Vec<Layer>> =
-        arguments.map(|layer| layer.to_str().and_then(Layer::from_name)).collect::<Option<_>>();
+    let named = |name: OsString| SandboxLayer::ALL.into_iter().find(|layer| name == layer.name());
+    let required: Option<Vec<SandboxLayer>> = arguments.map(named).collect();
     let exit = match (lanes, required) {
         (Some(lanes @ 1..=MAX_LANES), Some(required)) => serve(lanes, is_warm, &required).unwrap_or(1),
         _ => 2,
@@ -44,7 +47,7 @@ pub fn sandbox_main_if_requested() {
 }
 
 /// Gives the exit code.
-fn serve(lanes: usize, is_warm: bool, required: &[Layer]) -> io::Result<i32> {
+fn serve(lanes: usize, is_warm: bool, required: &[SandboxLayer]) -> io::Result<i32> {
     let lifeline = take(LIFELINE_FD)?;
     let page = Arc::new(Page::map(take(PAGE_FD)?)?);
     let sockets: Vec<UnixStream> =

@@ -12,6 +12,7 @@ use std::env;
 use std::fmt::Display;
 
 use libc::c_long;
+use mimir_shared_config::SandboxLayer;
 use mimir_shared_platform::{Confinement, Extent, Guard};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use seccompiler::{
@@ -19,7 +20,7 @@ use seccompiler::{
     apply_filter_all_threads,
 };
 
-use crate::layer::{Layer, LayerReport};
+use crate::layer::LayerReport;
 
 /// Descriptors that the process needs: its own, and V8's for a moment.
 const MOST_DESCRIPTORS: u64 = 32;
@@ -30,7 +31,9 @@ pub(super) fn before_v8() -> Vec<LayerReport> {
     v8::V8::set_entropy_source(|buffer: &mut [u8]| getrandom::fill(buffer).is_ok());
     // ICU looks for the zone in /etc once, and remembers it.
     let _ = v8::icu::get_default_time_zone();
-    vec![parent_death(), no_core_dumps(), no_new_privileges(), landlock(), own_session()]
+    let apart = Ok::<_, &str>("plugins run in processes of their own".to_owned());
+    let process = report(SandboxLayer::Process, apart);
+    vec![process, parent_death(), no_core_dumps(), no_new_privileges(), landlock(), own_session()]
 }
 
 /// What takes effect once all threads exist.
@@ -39,7 +42,7 @@ pub(super) fn after_start() -> Vec<LayerReport> {
     vec![resource_limits(), seccomp()]
 }
 
-fn report<E: Display>(layer: Layer, done: Result<String, E>) -> LayerReport {
+fn report<E: Display>(layer: SandboxLayer, done: Result<String, E>) -> LayerReport {
     match done {
         Ok(detail) => LayerReport { layer, is_enforced: true, detail },
         Err(error) => LayerReport { layer, is_enforced: false, detail: error.to_string() },
@@ -50,7 +53,7 @@ fn report<E: Display>(layer: Layer, done: Result<String, E>) -> LayerReport {
 /// watchdog.
 fn parent_death() -> LayerReport {
     let done = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    report(Layer::ParentDeath, done.map(|()| "it is killed when the agent ends".to_owned()))
+    report(SandboxLayer::ParentDeath, done.map(|()| "it is killed when the agent ends".to_owned()))
 }
 
 /// A core dump would hold what plugins hold. The limit alone does not bind a dump that is piped to a program.
@@ -58,26 +61,26 @@ fn no_core_dumps() -> LayerReport {
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
     let done = rustix::process::setrlimit(Resource::Core, nothing)
         .and_then(|()| rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable));
-    report(Layer::NoCoreDumps, done.map(|()| "no core dump, and no other process can look into it".to_owned()))
+    report(SandboxLayer::NoCoreDumps, done.map(|()| "no core dump, and no other process can look into it".to_owned()))
 }
 
 fn no_new_privileges() -> LayerReport {
     let done = rustix::thread::set_no_new_privs(true);
-    report(Layer::NoNewPrivileges, done.map(|()| "no program can give it rights".to_owned()))
+    report(SandboxLayer::NoNewPrivileges, done.map(|()| "no program can give it rights".to_owned()))
 }
 
 fn landlock() -> LayerReport {
     if !Guard::SandboxLandlock.stands() {
-        return report(Layer::Landlock, Err("a test took it out"));
+        return report(SandboxLayer::Landlock, Err("a test took it out"));
     }
     let enforced = match Confinement::default().apply() {
         Ok(enforced) => enforced,
-        Err(error) => return report(Layer::Landlock, Err(error)),
+        Err(error) => return report(SandboxLayer::Landlock, Err(error)),
     };
     let files = match enforced.files {
         Extent::Full => "no files",
         Extent::Partial => "no files (an older kernel: but to truncate, and to ask devices)",
-        Extent::None => return report(Layer::Landlock, Err("this kernel has no Landlock")),
+        Extent::None => return report(SandboxLayer::Landlock, Err("this kernel has no Landlock")),
     };
     let others = [
         (enforced.tcp, "no TCP"),
@@ -88,7 +91,7 @@ fn landlock() -> LayerReport {
     ];
     let held = others.iter().filter(|(is_held, _)| *is_held).map(|(_, what)| *what);
     let detail = std::iter::once(files).chain(held).collect::<Vec<_>>().join(", ");
-    LayerReport { layer: Layer::Landlock, is_enforced: true, detail }
+    LayerReport { layer: SandboxLayer::Landlock, is_enforced: true, detail }
 }
 
 fn own_session() -> LayerReport {
@@ -97,7 +100,7 @@ fn own_session() -> LayerReport {
     // A test that takes out a guard says so in the environment.
     let is_empty = cfg!(feature = "test-hooks") || env::vars_os().next().is_none();
     report(
-        Layer::OwnSession,
+        SandboxLayer::OwnSession,
         match (is_leader, is_empty) {
             (true, true) => Ok("a session and process group of its own, an empty environment".to_owned()),
             (false, _) => Err("it shares the agent's session"),
@@ -117,21 +120,21 @@ fn resource_limits() -> LayerReport {
         rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
     });
     report(
-        Layer::ResourceLimits,
+        SandboxLayer::ResourceLimits,
         done.map(|()| format!("{MOST_DESCRIPTORS} descriptors, no more threads, bounded data, no locked memory")),
     )
 }
 
 fn seccomp() -> LayerReport {
     if !Guard::SandboxSeccomp.stands() {
-        return report(Layer::Seccomp, Err("a test took it out"));
+        return report(SandboxLayer::Seccomp, Err("a test took it out"));
     }
     let done = filters().and_then(|filters| {
         // The more severe answer of the two counts. The one that refuses filters comes last.
         filters.iter().try_for_each(|filter| apply_filter_all_threads(filter).map_err(|error| error.to_string()))
     });
     report(
-        Layer::Seccomp,
+        SandboxLayer::Seccomp,
         done.map(|()| format!("{} system calls are left, {} more end it at once", ALLOWED.len(), DEADLY.len())),
     )
 }

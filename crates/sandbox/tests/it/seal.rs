@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use mimir_sandbox::{CallFailure, HostCalls, Layer, Placement, PluginSandbox, SandboxOptions};
+use mimir_sandbox::{CallFailure, HostCalls, Placement, PluginSandbox, SandboxOptions};
+use mimir_shared_config::SandboxLayer;
 
 use crate::host::{EchoHost, before, handler, options, process, sandbox};
 
@@ -11,9 +12,10 @@ use crate::host::{EchoHost, before, handler, options, process, sandbox};
 async fn every_layer_holds_here_and_plugins_run_behind_it() {
     let (sandbox, host) = sandbox();
     let layers = sandbox.layers().await.unwrap();
-    let mut held: Vec<Layer> = layers.iter().filter(|report| report.is_enforced).map(|report| report.layer).collect();
+    let mut held: Vec<SandboxLayer> =
+        layers.iter().filter(|report| report.is_enforced).map(|report| report.layer).collect();
     held.sort_unstable();
-    let mut all = Layer::ALL.to_vec();
+    let mut all = SandboxLayer::ALL.to_vec();
     all.sort_unstable();
     assert_eq!(held, all, "{layers:#?}");
 
@@ -51,7 +53,7 @@ async fn in_process_holds_nothing_and_says_so() {
 #[tokio::test]
 async fn what_is_required_and_holds_is_no_hindrance() {
     let host = Arc::new(EchoHost::default());
-    let options = SandboxOptions { required: Layer::ALL.to_vec(), ..options(process()) };
+    let options = SandboxOptions { required: SandboxLayer::ALL.to_vec(), ..options(process()) };
     let sandbox = PluginSandbox::new(options, Arc::clone(&host) as Arc<dyn HostCalls>, None);
     let plugin = sandbox.plugin(handler("p", "async () => ({ reason: 'ok' })"));
     assert!(before(&plugin).await.result.is_ok());

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use mimir_commands::{Check, Health, StoreError, with_causes};
 use mimir_loader::{HomeProblem, home_problems};
+use mimir_sandbox::LayerReport;
 use mimir_shared_config::Isolation;
 use mimir_shared_platform::{AuditFolder, AuditRecord, SystemClock, landlock_abi, verify_audit};
 
 use super::Store;
-use crate::layers::{LayerState, layers, required_by};
+use crate::layers::{layers, required_by};
 use crate::start::audit_log;
 
 /// From this version on Landlock knows about TCP.
@@ -34,7 +35,7 @@ impl Store {
     }
 
     async fn sandbox(&self) -> Vec<Check> {
-        let check = |LayerState { layer, is_enforced, detail }: LayerState| {
+        let check = |LayerReport { layer, is_enforced, detail }: LayerReport| {
             let required_by = required_by(&self.config, layer).map(ToString::to_string);
             let hint = (!is_enforced).then(|| match layer.name() {
                 "process" => "remove `plugins.isolation: in-process`".to_owned(),
