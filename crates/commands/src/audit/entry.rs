@@ -102,8 +102,10 @@ fn call(entry: &AuditEntry) -> ((&'static str, Style), String) {
     let what: Vec<_> = what.iter().filter_map(Value::as_str).collect();
     let about = if what.is_empty() { op.to_owned() } else { format!("{op}  {}", what.join(", ")) };
     if entry.detail["allowed"] == Value::Bool(false) {
-        // The reason of a denial names the call itself
-        return (NO, reasoned(about, entry.text_of("reason")));
+        let reason = entry.text_of("reason");
+        // The reason of a denial names the call once more
+        let reason = reason.strip_prefix(&format!("{op} is denied: ")).unwrap_or(reason);
+        return (NO, reasoned(about, reason));
     }
     match entry.text_of("outcome") {
         "ok" => (QUIET, about),
