@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -110,20 +109,6 @@ fn what_people_decide_is_on_record() {
     assert_eq!(verify(&place)["gaps"], json!([]));
 }
 
-/// A replay of standard input, which goes on until it is closed.
-fn start(place: &Place, line: &str) -> Child {
-    let folder = format!("{}/", place.home().parent().unwrap().display());
-    Command::new(env!("CARGO_BIN_EXE_mimir"))
-        .args(line.split_whitespace().map(|part| part.replace("@/", &folder)))
-        .current_dir(place.project())
-        .env("MIMIR_HOME", place.home())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 /// Kills at many moments: before anything is recorded, in the first calls, and after thousands. Whatever is on disk then is
 /// intact once it is repaired, the gap is said, and everything that was on record before still is.
 #[test]
@@ -131,7 +116,7 @@ fn a_kill_at_any_moment_leaves_a_log_that_is_intact() {
     let place = place();
     let (mut kills, mut kept) = (0, 0);
     for after in [0, 1, 1, 2, 3, 5, 8, 13, 21, 34] {
-        let mut child = start(&place, "replay - --json --live --yes --plugins @/plugins");
+        let mut child = place.start("replay - --json --live --yes --plugins @/plugins");
         let mut stdin = child.stdin.take().unwrap();
         // A hundred calls an event
         let feeder =
@@ -167,7 +152,7 @@ fn a_kill_at_any_moment_leaves_a_log_that_is_intact() {
 fn who_follows_sees_what_all_processes_record() {
     let place = place();
     replay(&place, &call(&json!({"calls": 1})));
-    let mut follower = start(&place, "plugin audit --follow --json --plugin caller");
+    let mut follower = place.start("plugin audit --follow --json --plugin caller");
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(next()["detail"]["op"], "fs.exists");

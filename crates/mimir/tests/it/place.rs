@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use assert_cmd::Command;
@@ -78,6 +79,20 @@ impl Place {
         let mut command = self.mimir();
         command.args(line.split_whitespace().map(|part| part.replace("@/", &folder)));
         Ran::of(&mut command)
+    }
+
+    /// Starts a command line that goes on until its standard input is closed, or for ever; `@/` as above.
+    pub(crate) fn start(&self, line: &str) -> Child {
+        let folder = format!("{}/", self.folder.path().display());
+        std::process::Command::new(env!("CARGO_BIN_EXE_mimir"))
+            .args(line.split_whitespace().map(|part| part.replace("@/", &folder)))
+            .current_dir(self.project())
+            .env("MIMIR_HOME", self.home())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     /// Puts a name in place of this test's folder, so that texts can be compared.

@@ -1,7 +1,6 @@
 //! `mimir replay`: what it prints, what it does not touch, and how it ends.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -212,25 +211,11 @@ export default async (ctx: any) => ({
     assert_eq!(contexts, [json!(["ONE two", "Vouchers"]), json!(["ONE", "Vouchers"])], "{}", ran.out);
 }
 
-/// A replay that waits for events on its standard input.
-fn reading_standard_input(place: &Place) -> std::process::Child {
-    std::process::Command::new(env!("CARGO_BIN_EXE_mimir"))
-        .args(["replay", "-", "--json", "--plugins"])
-        .arg(place.project().join("../plugins"))
-        .current_dir(place.project())
-        .env("MIMIR_HOME", place.home())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 #[test]
 fn standard_input_is_read_as_it_comes() {
     let place = Place::new();
     guard(&place);
-    let mut child = reading_standard_input(&place);
+    let mut child = place.start("replay - --json --plugins @/plugins");
     let mut stdin = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // An event is complete when the next one is seen; it does not wait for the end
@@ -248,7 +233,7 @@ fn standard_input_is_read_as_it_comes() {
 fn an_interruption_ends_with_what_was_done() {
     let place = Place::new();
     guard(&place);
-    let mut child = reading_standard_input(&place);
+    let mut child = place.start("replay - --json --plugins @/plugins");
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all((bash("ls") + &bash("pwd")).as_bytes()).unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
