@@ -222,7 +222,11 @@ impl World {
             for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let path = entry.path();
                 let name = path.strip_prefix(self.root()).unwrap().to_string_lossy().into_owned();
-                let metadata = entry.metadata().unwrap();
+                // What is swapped in the world may be gone at this moment
+                let metadata = match entry.metadata() {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    metadata => metadata.unwrap(),
+                };
                 let mode = metadata.permissions().mode();
                 let content = if metadata.is_symlink() {
                     fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
