@@ -43,6 +43,8 @@ pub use mimir_api::{
     SessionInfo, SessionView,
 };
 pub use mimir_commands::{Problem, Severity};
+/// The events' payloads, the decisions about them, and the typed emitters.
+pub use mimir_hooks as events;
 pub use mimir_hooks::Hooks;
 pub use mimir_registry::{
     AnswerRecord, Background, Delivery, Emission, Envelope, Failure, FailureKind, Outcome, PluginRecord, Reply,
