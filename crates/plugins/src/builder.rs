@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mimir_api::{Effects, SessionView};
@@ -214,6 +214,48 @@ impl PluginsBuilder {
 }
 
 impl Prepared {
+    /// What the layers of configuration came to.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The project's folder, without links.
+    pub fn project(&self) -> &Path {
+        &self.surroundings.places.project
+    }
+
+    /// Mimir's own folder.
+    pub fn home(&self) -> &Path {
+        &self.surroundings.places.home
+    }
+
+    /// Whether the user trusts the repository.
+    ///
+    /// # Errors
+    /// If the list of trusted repositories can't be read.
+    pub fn is_trusted(&self) -> Result<bool, PluginsError> {
+        self.surroundings.is_trusted()
+    }
+
+    /// A variable of this run's environment.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.surroundings.variable(name)
+    }
+
+    /// [`PluginsBuilder::llm`], for who must read the configuration first.
+    #[must_use]
+    pub fn llm(mut self, provider: Arc<dyn LlmProvider>) -> Self {
+        self.settings = self.settings.llm(provider);
+        self
+    }
+
+    /// [`PluginsBuilder::sessions`], for who must know the folders first.
+    #[must_use]
+    pub fn sessions(mut self, sessions: Arc<dyn SessionView>) -> Self {
+        self.settings = self.settings.sessions(sessions);
+        self
+    }
+
     /// Finds and loads the plugins and subscribes them.
     ///
     /// # Errors
