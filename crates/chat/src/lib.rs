@@ -6,10 +6,15 @@
 
 #![forbid(unsafe_code)]
 
+mod adapters;
 mod ports;
 mod screen;
 mod store;
 
+pub use adapters::sqlite::SqliteSessions;
 pub use ports::{CommandOutcome, Commands, SlashCommand, ToolCall, ToolOutcome, ToolRemark, Toolbox};
 pub use screen::{Screen, Shown};
-pub use store::{Journalled, NewSession, Session, SessionStore, StoreError, Stored, Totals};
+pub use store::{
+    AgentRecord, CallOutcome, CallRecord, CallRemark, DaySpending, Exported, Journalled, ModelSpending, NewSession,
+    Session, SessionStore, StoreError, Stored, Totals,
+};

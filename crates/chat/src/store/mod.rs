@@ -2,17 +2,25 @@
 
 mod record;
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
+use mimir_plugins::events::AgentInfo;
 use mimir_shared_providers::Message;
 use thiserror::Error;
 
-pub use record::{Journalled, NewSession, Session, Stored, Totals};
+pub use record::{
+    AgentRecord, CallOutcome, CallRecord, CallRemark, DaySpending, Exported, Journalled, ModelSpending, NewSession,
+    Session, Stored, Totals,
+};
 
 use crate::{ToolCall, ToolOutcome};
 
 /// Keeps sessions. What a method took is on disk when it comes back: a process that is killed after that loses none of it.
 ///
-/// A session that was created or opened belongs to this process until the store is dropped.
+/// A session that was created or opened belongs to this process until it is closed or the store is dropped. Only who holds a
+/// session may write to it: [`StoreError::NotOpen`].
+#[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Begins a session and takes hold of it.
@@ -25,16 +33,28 @@ pub trait SessionStore: Send + Sync {
     async fn open(&self, id: &str) -> Result<Session, StoreError>;
 
     /// The sessions, the latest first. `project` leaves out those of others.
-    async fn list(&self, project: Option<&str>) -> Result<Vec<Session>, StoreError>;
+    async fn list<'a>(&self, project: Option<&'a str>) -> Result<Vec<Session>, StoreError>;
 
-    /// Removes a session and all that belongs to it.
+    /// Lets go of a session, so that another process may open it. Nothing happens if it is not held.
+    async fn close(&self, session: &str);
+
+    /// Removes a session and all that belongs to it. `id` is whole, not the beginning of one. What it cost stays part of
+    /// its day.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`]; [`StoreError::InUse`], also where this store holds it itself.
     async fn delete(&self, id: &str) -> Result<(), StoreError>;
 
     /// Changes a session's title or model.
     async fn update(&self, session: &Session) -> Result<(), StoreError>;
 
     /// Adds a message to the conversation of an agent, and gives it its id and time. `agent_id` is nothing for the main one.
-    async fn append(&self, session: &str, agent_id: Option<&str>, message: Message) -> Result<Stored, StoreError>;
+    async fn append<'a>(
+        &self,
+        session: &str,
+        agent_id: Option<&'a str>,
+        message: Message,
+    ) -> Result<Stored, StoreError>;
 
     /// Changes a message. Nothing if there is none of that id.
     async fn replace(&self, session: &str, message: &Message) -> Result<Option<Stored>, StoreError>;
@@ -43,7 +63,7 @@ pub trait SessionStore: Send + Sync {
     async fn remove(&self, session: &str, message_id: &str) -> Result<Option<Stored>, StoreError>;
 
     /// The messages that are part of an agent's conversation now, the oldest first.
-    async fn conversation(&self, session: &str, agent_id: Option<&str>) -> Result<Vec<Stored>, StoreError>;
+    async fn conversation<'a>(&self, session: &str, agent_id: Option<&'a str>) -> Result<Vec<Stored>, StoreError>;
 
     /// All messages that the session ever had, those of sub-agents and those that a compaction put away as well.
     async fn history(&self, session: &str) -> Result<Vec<Stored>, StoreError>;
@@ -53,20 +73,35 @@ pub trait SessionStore: Send + Sync {
     async fn compact(&self, session: &str, last: &str, summary: Message) -> Result<Stored, StoreError>;
 
     /// Writes down that a call is about to begin.
-    async fn call_started(&self, session: &str, agent_id: Option<&str>, call: &ToolCall) -> Result<(), StoreError>;
-
-    /// Writes down how a call ended, together with the message that tells the model of it: both, or neither.
-    async fn call_ended(
+    async fn call_started<'a>(
         &self,
         session: &str,
-        agent_id: Option<&str>,
+        agent_id: Option<&'a str>,
+        call: &ToolCall,
+    ) -> Result<(), StoreError>;
+
+    /// Writes down how a call ended, together with the message that tells the model of it: both, or neither.
+    async fn call_ended<'a>(
+        &self,
+        session: &str,
+        agent_id: Option<&'a str>,
         call: &ToolCall,
         outcome: &ToolOutcome,
         message: Message,
     ) -> Result<Stored, StoreError>;
 
-    /// The calls that began and have no end: what was under way when a process was killed.
+    /// Closes the journal's entry of a call that was cut, together with the message that tells the model that nobody knows how
+    /// it ended: both, or neither. `cut` is as [`cut_calls`](Self::cut_calls) gave it.
+    async fn call_cut(&self, session: &str, cut: &Journalled, message: Message) -> Result<Stored, StoreError>;
+
+    /// The calls that began and have no end, the oldest first: what was under way when a process was killed.
     async fn cut_calls(&self, session: &str) -> Result<Vec<Journalled>, StoreError>;
+
+    /// Writes down that a sub-agent begins.
+    async fn agent_started(&self, session: &str, agent: &AgentInfo) -> Result<(), StoreError>;
+
+    /// Writes down that a sub-agent is done; `error` says why it gave up.
+    async fn agent_ended<'a>(&self, session: &str, agent_id: &str, error: Option<&'a str>) -> Result<(), StoreError>;
 
     /// Adds what a call of a model cost, to the session and to the day, and gives the new totals.
     async fn spend(
@@ -106,6 +141,12 @@ pub enum StoreError {
         /// The process, if it is known.
         pid: Option<u32>,
     },
+    /// It is written to without being held.
+    #[error("the session `{id}` is not open")]
+    NotOpen {
+        /// The session.
+        id: String,
+    },
     /// The database is of a later version.
     #[error("the sessions were written by a later version of mimir ({found}, this one knows {known})")]
     TooNew {
@@ -113,6 +154,33 @@ pub enum StoreError {
         found: i64,
         /// The latest that is known here.
         known: i64,
+    },
+    /// What the database's file holds is no database of sessions. It is left as it is.
+    #[error("the sessions in {} are damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The disk is full. Nothing of what was to be written is kept.
+    #[error("there is no room left for the sessions in {}", path.display())]
+    Full {
+        /// The folder.
+        path: PathBuf,
+        /// What the disk said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The folder or the file may not be written.
+    #[error("the sessions in {} can't be written", path.display())]
+    ReadOnly {
+        /// The folder.
+        path: PathBuf,
+        /// What the disk said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The database or the disk failed.
     #[error("the sessions can't be {doing}")]

@@ -1,0 +1,4 @@
+//! Sessions in SQLite.
+/// Sessions in a database of SQLite.
+#[derive(Debug)]
+pub struct SqliteSessions;
