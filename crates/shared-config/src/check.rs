@@ -11,7 +11,7 @@ use crate::suggest;
 use crate::yaml::{Document, PathPart};
 
 /// What is written beneath these keys is not ours: a `null` there means something.
-const FOREIGN: [&str; 2] = ["options", "input"];
+const FOREIGN: [&str; 3] = ["options", "input", "schema"];
 
 /// Reads a text, checks it and makes a `T` of it. `more` looks for what a schema cannot say, in a value that may be wrong
 /// otherwise; it gets the place of every value.

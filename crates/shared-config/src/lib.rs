@@ -10,6 +10,7 @@ mod access;
 mod capabilities;
 mod check;
 mod config;
+mod custom;
 mod edit;
 mod effective;
 mod error;
@@ -38,6 +39,10 @@ pub use config::{
     Hooks, HooksFile, InvalidPluginEntry, Isolation, Layer, Origin, Override, OverrideFile, PluginEntry, PluginMode,
     PluginPattern, PluginSpec, Plugins, PluginsFile, PreCompactHook, Rules, SandboxFile, SandboxLayer, TeamPluginsFile,
     Teams, TeamsFile,
+};
+pub use custom::{
+    CommandName, CustomCommandFile, CustomRuntime, CustomToolFile, CustomToolPermissions, custom_command_schema,
+    custom_tool_schema,
 };
 pub use edit::{PluginList, add_plugin, remove_plugin};
 pub use effective::effective;

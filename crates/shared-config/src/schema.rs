@@ -28,13 +28,13 @@ pub(crate) static CONFIG: LazyLock<Checker> = LazyLock::new(|| Checker::new(conf
 
 impl Checker {
     #[allow(clippy::expect_used, reason = "the schema is made from this crate's own types, and the tests build it")]
-    fn new(schema: Value) -> Self {
+    pub(crate) fn new(schema: Value) -> Self {
         let validator = jsonschema::options().with_draft(Draft::Draft202012).build(&schema);
         Self { validator: validator.expect("the crate's own schema is valid"), schema }
     }
 }
 
-fn schema_of<T: JsonSchema>(title: &str) -> Value {
+pub(crate) fn schema_of<T: JsonSchema>(title: &str) -> Value {
     let mut schema = SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());
     let mut schema = schema.to_value();
