@@ -68,8 +68,14 @@ impl Hooks {
 
     /// Raises an event that asks, and reads the decision.
     pub(crate) async fn decide<T: Payload>(&self, event: T) -> Decision<T> {
+        self.decide_named(event).await.0
+    }
+
+    /// The same, and whose decision it is.
+    pub(crate) async fn decide_named<T: Payload>(&self, event: T) -> (Decision<T>, Option<PluginId>) {
         let emitted = self.ask(&event).await;
-        Decision::read(event, emitted)
+        let by = emitted.by.clone();
+        (Decision::read(event, emitted), by)
     }
 
     /// Raises an event and waits for what becomes of it.

@@ -1,6 +1,6 @@
 //! Tool calls.
 
-use mimir_shared_config::EventName;
+use mimir_shared_config::{EventName, PluginId};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -144,12 +144,22 @@ pub struct ToolEvents(pub(crate) Hooks);
 impl ToolEvents {
     /// `tool.execute.before`: whether the call may happen, and with which arguments.
     pub async fn before(&self, event: ToolExecuteBefore) -> Decision<ToolExecuteBefore> {
-        self.0.decide(event).await
+        self.before_named(event).await.0
+    }
+
+    /// The same, and the first plugin whose answer came to that decision, if one did.
+    pub async fn before_named(&self, event: ToolExecuteBefore) -> (Decision<ToolExecuteBefore>, Option<PluginId>) {
+        self.0.decide_named(event).await
     }
 
     /// `tool.execute.after`: what the model gets to see. Blocked if a guard whose failures block has failed: then the
     /// model must not see the result.
     pub async fn after(&self, event: ToolExecuteAfter) -> Decision<ToolExecuteAfter> {
-        self.0.decide(event).await
+        self.after_named(event).await.0
+    }
+
+    /// The same, and the first plugin whose answer came to that decision, if one did.
+    pub async fn after_named(&self, event: ToolExecuteAfter) -> (Decision<ToolExecuteAfter>, Option<PluginId>) {
+        self.0.decide_named(event).await
     }
 }

@@ -27,6 +27,11 @@ pub struct Permission {
     pub reason: Option<String>,
 }
 
+impl Permission {
+    /// Who decided where a rule did. Nothing is said about such a permission: it is as the person wanted it.
+    pub const RULE: &str = "a rule";
+}
+
 /// Runs sub-agents, for the tool `task`.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]

@@ -8,6 +8,8 @@ use mimir_shared_providers::ToolDefinition;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::Pass;
+
 /// A call of a tool, as a model or a plugin asks for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolCall {
@@ -57,11 +59,16 @@ pub enum Remark {
     },
     /// Plugins changed its arguments.
     ChangedArgs {
+        /// The first that did, if it is known.
+        by: Option<PluginId>,
         /// As the model asked for them.
         before: Map<String, Value>,
     },
     /// Plugins changed its result.
-    ChangedResult,
+    ChangedResult {
+        /// The first that did, if it is known.
+        by: Option<PluginId>,
+    },
     /// The permission was given by somebody other than a rule.
     Allowed {
         /// Who, in words.
@@ -94,6 +101,9 @@ pub struct Need {
 }
 
 /// Something that the model, or a plugin, can have done.
+///
+/// A tool runs with a [`Pass`], and only the dispatcher makes one: so there is no way to run a tool that does not pass
+/// `tool.execute.before`, its permission, and `tool.execute.after`.
 #[async_trait]
 pub trait Tool: Send + Sync {
     /// As a model is told of it.
@@ -102,16 +112,41 @@ pub trait Tool: Send + Sync {
     /// Where it comes from.
     fn source(&self) -> ToolSource;
 
+    /// Where it is defined, in words, for the message about two tools of one name: `.mimir/tools/deploy.yml`, `the plugin
+    /// formatter`.
+    fn place(&self) -> String {
+        match self.source() {
+            ToolSource::Builtin => "Mimir itself".to_owned(),
+            ToolSource::Custom => "a custom tool".to_owned(),
+            ToolSource::Plugin => "a plugin".to_owned(),
+            ToolSource::Mcp => "an MCP server".to_owned(),
+            ToolSource::Other(name) => name,
+        }
+    }
+
     /// Whether it changes nothing, so that several calls may run at once.
     fn only_reads(&self) -> bool {
         false
+    }
+
+    /// Whether a call with these arguments makes sense, beyond what the schema says. It is asked before anybody is asked
+    /// for the permission.
+    ///
+    /// # Errors
+    /// What is wrong, for the model.
+    fn check(&self, args: &Map<String, Value>) -> Result<(), ToolError> {
+        let _ = args;
+        Ok(())
     }
 
     /// What permission a call with these arguments needs; nothing where it needs none.
     fn need(&self, args: &Map<String, Value>) -> Option<Need>;
 
     /// Runs it. If the future is dropped, what it started is stopped.
-    async fn run(&self, args: &Map<String, Value>, context: &CallContext) -> Result<Value, ToolError>;
+    ///
+    /// # Errors
+    /// Why it failed, for the model.
+    async fn run(&self, pass: &Pass) -> Result<Value, ToolError>;
 }
 
 /// Why a tool failed, in words that help the model to do better.
