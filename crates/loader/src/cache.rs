@@ -13,7 +13,11 @@ use crate::identity::sha256;
 /// Entries of a kind beyond which the oldest are removed.
 const MAX_ENTRIES: usize = 512;
 
-/// Bundles and V8's compiled code, kept between runs in `cache/` of Mimir's folder, where no plugin can write.
+/// Nothing larger is kept of what a plugin declared, in bytes.
+const MAX_DECLARED: usize = 1 << 20;
+
+/// Bundles, V8's compiled code and what plugins declared, kept between runs in `cache/` of Mimir's folder, where no plugin
+/// can write.
 ///
 /// Everything here can be made again: an entry that is damaged or out of date counts as missing, and a cache that can't
 /// be written is no error.
@@ -94,6 +98,25 @@ impl PluginCache {
         disk::remove(&self.code_path(key))
     }
 
+    /// What a plugin declared when it started the last time, JSON text. `key` names its content and all that it can see at
+    /// its start.
+    pub fn declared(&self, key: &str) -> Option<String> {
+        String::from_utf8(read_sealed(&self.declared_path(key))?).ok()
+    }
+
+    /// Keeps what a plugin declared. What is unusually large is not kept.
+    ///
+    /// # Errors
+    /// If the cache can't be written.
+    pub fn store_declared(&self, key: &str, declared: &str) -> Result<(), LoadError> {
+        if declared.len() > MAX_DECLARED {
+            return disk::remove(&self.declared_path(key));
+        }
+        write_sealed(&self.declared_path(key), declared.as_bytes())?;
+        prune(&self.dir.join("declared"));
+        Ok(())
+    }
+
     fn bundle_path(&self, request: &BundleRequest) -> PathBuf {
         let key = format!("{BUNDLER_VERSION}\0{}\0{}\0{}", sdk_hash(), request.root.display(), request.entry);
         self.dir.join("bundles").join(sha256(key.as_bytes()))
@@ -101,6 +124,10 @@ impl PluginCache {
 
     fn code_path(&self, key: &str) -> PathBuf {
         self.dir.join("code").join(sha256(key.as_bytes()))
+    }
+
+    fn declared_path(&self, key: &str) -> PathBuf {
+        self.dir.join("declared").join(sha256(key.as_bytes()))
     }
 }
 

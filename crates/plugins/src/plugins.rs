@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use mimir_api::Registrations;
@@ -37,6 +37,8 @@ pub(crate) struct System {
     pub(crate) calls: Arc<ContextCalls>,
     pub(crate) running: HashMap<PluginId, Arc<SandboxedPlugin>>,
     pub(crate) order: Vec<PluginId>,
+    /// Plugins that only observe, so that they add nothing.
+    pub(crate) observed: HashSet<PluginId>,
     pub(crate) loader: PluginLoader,
     pub(crate) config: Config,
     pub(crate) reports: Reports,

@@ -1,10 +1,11 @@
 //! From the configuration to subscribed plugins: which of them may run, with what, and in which order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mimir_api::Effects;
 use mimir_loader::{Discovery, Found, GrantState, LoadError, LoadedPlugin};
 use mimir_registry::{
     EventBus, Failure, FailureKey, FailureKind, InMemoryStates, PluginRegistry, PluginState, Rank, Registration,
@@ -19,6 +20,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::adapters::code_cache::CompiledCode;
+use crate::adapters::declared::Declared;
 use crate::adapters::host_calls::ContextCalls;
 use crate::adapters::policy::EventPolicy;
 use crate::adapters::reporter::BusReporter;
@@ -55,6 +57,8 @@ struct Starting<'a> {
     calls: Arc<ContextCalls>,
     running: HashMap<PluginId, Arc<SandboxedPlugin>>,
     order: Vec<PluginId>,
+    /// Plugins that only observe, so that they add nothing.
+    observed: HashSet<PluginId>,
     /// Plugins of a repository that is not trusted.
     untrusted: Vec<PluginId>,
     is_trusted: bool,
@@ -105,6 +109,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         calls,
         running: HashMap::new(),
         order: Vec::new(),
+        observed: HashSet::new(),
         untrusted: Vec::new(),
         // A list that can't be read has been told by whoever looked for plugins
         is_trusted: prepared.surroundings.is_trusted().unwrap_or(false),
@@ -130,7 +135,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
             });
         }
     }
-    let Starting { reports, bus, registry, control, sandbox, calls, running, order, .. } = starting;
+    let Starting { reports, bus, registry, control, sandbox, calls, running, order, observed, .. } = starting;
     let Prepared { loader, config, .. } = prepared;
     Ok(Plugins(Arc::new(System {
         bus,
@@ -140,6 +145,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         calls,
         running,
         order,
+        observed,
         loader,
         config,
         reports,
@@ -214,10 +220,15 @@ impl Starting<'_> {
         self.calls.admit(id.clone(), plugin.identity.clone());
         if self.mode(found) == PluginMode::Observe {
             self.calls.observe(id.clone());
+            self.observed.insert(id.clone());
         }
         let mut subscription = self.subscription(found, &plugin.manifest);
         subscription.deadline = limits.event + limits.init + GRACE;
-        let running = Arc::new(SandboxedPlugin::new(self.sandbox.plugin(image), plugin, self.reports.clone()));
+        // In a replay its calls at the start are answered by the recording, so that what it adds is the recording's
+        let is_live = matches!(self.prepared.settings.effects, Effects::Live);
+        let declared = is_live.then(|| Declared::new(self.prepared.loader.cache().clone(), &plugin, &image));
+        let running = SandboxedPlugin::new(self.sandbox.plugin(image), plugin, declared, self.reports.clone());
+        let running = Arc::new(running);
         self.bus.subscribe(subscription, running.clone());
         self.order.push(id.clone());
         self.running.insert(id, running);

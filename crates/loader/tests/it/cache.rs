@@ -159,3 +159,15 @@ fn compiled_code_is_kept_by_its_key() {
     cache.remove_code_cache("v8 15.2/abc").unwrap();
     assert!(!file.exists());
 }
+
+#[test]
+fn what_was_declared_is_kept_by_its_key_unless_it_is_huge() {
+    let project = Project::new();
+    let cache = PluginCache::in_home(&project.path("home/.mimir"));
+    assert_eq!(cache.declared("p"), None);
+    cache.store_declared("p", "{\"tools\": []}").unwrap();
+    assert_eq!(cache.declared("p").as_deref(), Some("{\"tools\": []}"));
+    assert_eq!(cache.declared("q"), None);
+    cache.store_declared("p", &"x".repeat((1 << 20) + 1)).unwrap();
+    assert_eq!(cache.declared("p"), None, "what was kept before is out of date");
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod code_cache;
+pub(crate) mod declared;
 pub(crate) mod emit;
 pub(crate) mod event_sink;
 pub(crate) mod failure;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
+use super::declared::Declared;
 use super::failure::failure_of;
 use crate::report::{Report, Reports};
 
@@ -22,8 +23,14 @@ pub(crate) struct SandboxedPlugin {
     reports: Reports,
     /// What it returned at its first start.
     registrations: OnceCell<Registrations>,
+    /// Where that is kept between runs, if it is.
+    declared: Option<Declared>,
+    /// What it returned in an earlier run.
+    remembered: OnceCell<Option<Registrations>>,
     /// Whether it was asked since it was last told to retire.
     is_awake: AtomicBool,
+    /// Whether it did not start when somebody only wanted to know what it adds.
+    is_hopeless: AtomicBool,
 }
 
 /// What the sandbox's own script is called in stack traces.
@@ -113,13 +120,60 @@ fn read(answer: &str) -> Result<Reply, Failure> {
 }
 
 impl SandboxedPlugin {
-    pub(crate) fn new(handle: PluginHandle, plugin: Arc<LoadedPlugin>, reports: Reports) -> Self {
-        Self { handle, plugin, reports, registrations: OnceCell::new(), is_awake: AtomicBool::new(false) }
+    pub(crate) fn new(
+        handle: PluginHandle,
+        plugin: Arc<LoadedPlugin>,
+        declared: Option<Declared>,
+        reports: Reports,
+    ) -> Self {
+        Self {
+            handle,
+            plugin,
+            reports,
+            registrations: OnceCell::new(),
+            declared,
+            remembered: OnceCell::new(),
+            is_awake: AtomicBool::new(false),
+            is_hopeless: AtomicBool::new(false),
+        }
     }
 
     /// What it returned at its start. Starts it if it never ran.
     pub(crate) async fn registrations(&self) -> Result<&Registrations, Failure> {
         self.registrations.get_or_try_init(|| self.start()).await
+    }
+
+    /// What it returned at its start, in this run or else in an earlier one, if that is known without starting it.
+    pub(crate) async fn known(&self) -> Option<&Registrations> {
+        if let Some(registrations) = self.registrations.get() {
+            return Some(registrations);
+        }
+        let remember = async || {
+            let declared = self.declared.as_ref()?.get().await?;
+            Registrations::from_json(&declared, &self.plugin.manifest).ok()
+        };
+        self.remembered.get_or_init(remember).await.as_ref()
+    }
+
+    /// Whether it need not be started again to know what it adds.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.is_hopeless.load(Ordering::Relaxed)
+    }
+
+    /// Starts it no more to know what it adds. Its events and calls still do.
+    pub(crate) fn give_up(&self) {
+        self.is_hopeless.store(true, Ordering::Relaxed);
+    }
+
+    /// Calls a tool or a command of its, which has to be one that it has.
+    pub(crate) async fn call(&self, call: &Call) -> CallReply {
+        self.is_awake.store(true, Ordering::Relaxed);
+        self.handle.call(call).await
+    }
+
+    /// What it threw, in words, and where, in a line of what the author wrote.
+    pub(crate) fn threw(&self, thrown: &Thrown) -> (String, Option<String>) {
+        (message(thrown), self.stack(thrown).and_then(|stack| innermost(&stack)))
     }
 
     /// Calls its `dispose` and frees its isolate, if it runs. The next event starts it anew.
@@ -146,6 +200,13 @@ impl SandboxedPlugin {
             let message = format!("plugin.yml lists `{event}`, and there is no handler for it");
             self.reports.push(Report::slip(id, message, Some(format!("remove `{event}` from `events`"))));
         }
+        if let Some(kept) = &self.declared
+            && kept.put(&declared).await
+        {
+            let message = "adds something else than at its last start, with the same content and settings";
+            let hint = "let what it adds depend on nothing but `ctx.config`, `ctx.project` and `process.env`";
+            self.reports.push(Report::slip(id, message.to_owned(), Some(hint.to_owned())));
+        }
         Ok(registrations)
     }
 
@@ -156,7 +217,7 @@ impl SandboxedPlugin {
         Some(own.join("\n"))
     }
 
-    fn failure(&self, failure: &CallFailure) -> Failure {
+    pub(crate) fn failure(&self, failure: &CallFailure) -> Failure {
         let CallFailure::Start(thrown) = failure else { return failure_of(failure) };
         let at = self.stack(thrown).and_then(|stack| innermost(&stack));
         let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
