@@ -8,14 +8,23 @@
 
 mod budget;
 mod message;
+mod ports;
 mod prices;
 mod provider;
 mod scripted;
+mod secret;
+mod settings;
 mod usage;
 
 pub use budget::{BudgetExceeded, BudgetMeter, Reservation};
 pub use message::{Content, KnownPart, Message, Part, Role, ToolDefinition};
+pub use ports::{
+    Credentials, CredentialsError, NoCredentials, NoPause, Pause, ProviderHttpRequest, ProviderHttpResponse, Transport,
+    TransportError,
+};
 pub use prices::{InvalidPrices, LongPrompt, Price, PriceTable};
 pub use provider::{ChatEvent, ChatRequest, ChatResponse, ChatStream, LlmProvider, ProviderError, StopReason};
 pub use scripted::{ScriptedAnswer, ScriptedProvider};
+pub use secret::Secret;
+pub use settings::{AnswerLimits, InvalidProvider, ProviderKind, ProviderSettings};
 pub use usage::Usage;

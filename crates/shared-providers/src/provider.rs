@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use crate::{BudgetExceeded, Message, ToolDefinition, Usage};
 
-/// A service that runs language models. Adapters translate to its dialect; none retries or watches a budget by itself.
+/// A service that runs language models. Adapters translate to its dialect; none watches a budget or asks again because a
+/// service is busy or out of reach: [`ProviderError::is_retryable`] says where that may help, and whoever called decides.
 #[async_trait]
 pub trait LlmProvider: Send + Sync {
     /// What configuration calls this provider.
@@ -52,6 +53,17 @@ pub struct ChatResponse {
     pub usage: Usage,
     /// The model that answered, which may be a dated version of the one that was asked.
     pub model: String,
+    /// Whether the provider did not say what was used, so that `usage` is an estimate from the length of the texts.
+    pub usage_is_estimated: bool,
+    /// What it cost, in US dollars, where the provider says so itself; else a price table has to be asked.
+    pub cost: Option<f64>,
+}
+
+impl ChatResponse {
+    /// An answer whose usage is certain and whose cost the provider does not name.
+    pub fn new(message: Message, stop: StopReason, usage: Usage, model: impl Into<String>) -> Self {
+        Self { message, stop, usage, model: model.into(), usage_is_estimated: false, cost: None }
+    }
 }
 
 /// Why an answer ends. As text it is `end`, `toolCalls`, `maxTokens`, `refused`, or the provider's own word.
@@ -87,35 +99,59 @@ impl StopReason {
 pub enum ChatEvent {
     /// More text.
     Text(String),
+    /// The model begins to write a call of a tool. Its arguments are part of the whole answer; until that has come, the
+    /// call must not be made.
+    ToolCall {
+        /// Names the call.
+        id: String,
+        /// The tool.
+        name: String,
+    },
     /// The whole answer, after all its pieces.
     Done(Box<ChatResponse>),
 }
 
-impl ProviderError {
-    /// Whether it is certain that nothing was used: the provider turned the request away. A connection that broke and an
-    /// answer that can't be understood may have cost something.
-    pub const fn is_free(&self) -> bool {
-        match self {
-            Self::Unauthorized { .. } | Self::RateLimited { .. } | Self::Rejected { .. } | Self::Budget(_) => true,
-            Self::Transport { .. } | Self::InvalidReply { .. } => false,
-        }
-    }
-}
-
-/// Why a model could not be asked or gave no answer.
+/// Why a model could not be asked or gave no answer. What servers said is in the texts, bounded and without control
+/// characters; credentials never are.
 #[derive(Debug, Error)]
 pub enum ProviderError {
-    /// The provider does not accept the credentials, or there are none.
+    /// The provider does not accept the credentials.
     #[error("{provider} does not accept the credentials")]
     Unauthorized {
         /// The provider.
         provider: String,
+    },
+    /// The provider wants credentials, and there are none.
+    #[error("{provider} needs a key, and there is none")]
+    NoCredentials {
+        /// The provider.
+        provider: String,
+    },
+    /// The credentials could not be fetched.
+    #[error("the credentials for {provider} can't be had: {detail}")]
+    Credentials {
+        /// The provider.
+        provider: String,
+        /// Why not.
+        detail: String,
     },
     /// The provider refuses further calls for a while.
     #[error("{provider} asks for fewer requests")]
     RateLimited {
         /// The provider.
         provider: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The provider is overloaded or out of order, and used nothing.
+    #[error("{provider} is not available (status {status}): {message}")]
+    Unavailable {
+        /// The provider.
+        provider: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        message: String,
         /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
@@ -129,7 +165,7 @@ pub enum ProviderError {
         /// What it said.
         message: String,
     },
-    /// The provider could not be reached, or the connection broke.
+    /// The provider could not be reached.
     #[error("{provider} can't be reached")]
     Transport {
         /// The provider.
@@ -137,6 +173,17 @@ pub enum ProviderError {
         /// What went wrong.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer began and did not end: the connection broke, nothing came for too long, or the provider gave up.
+    #[error("the answer of {provider} broke off: {detail}")]
+    Interrupted {
+        /// The provider.
+        provider: String,
+        /// What happened.
+        detail: String,
+        /// What had come until then: text, and calls of tools only if they were whole. Its usage is what is known of it,
+        /// or an estimate.
+        partial: Box<ChatResponse>,
     },
     /// The provider's answer can't be understood.
     #[error("{provider} sent an answer that can't be understood: {detail}")]
@@ -146,7 +193,67 @@ pub enum ProviderError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The model's name begins with no provider that there is.
+    #[error("no provider is named in front of the model `{model}`; there is {}", known.join(", "))]
+    UnknownProvider {
+        /// The model as it was asked for.
+        model: String,
+        /// What a model's name can begin with.
+        known: Vec<String>,
+    },
     /// The call may cost more than is left.
     #[error(transparent)]
     Budget(#[from] BudgetExceeded),
+}
+
+impl ProviderError {
+    /// Whether it is certain that nothing was used: the provider turned the request away. A connection that broke and an
+    /// answer that can't be understood may have cost something.
+    pub const fn is_free(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. }
+            | Self::NoCredentials { .. }
+            | Self::Credentials { .. }
+            | Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::Rejected { .. }
+            | Self::UnknownProvider { .. }
+            | Self::Budget(_) => true,
+            Self::Transport { .. } | Self::Interrupted { .. } | Self::InvalidReply { .. } => false,
+        }
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Transport { .. } | Self::Interrupted { .. }
+        )
+    }
+
+    /// How long the provider asks to wait before the next request.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the request was refused because the conversation is longer than the model can read, so that a shorter one
+    /// may be taken.
+    pub fn is_too_long(&self) -> bool {
+        let Self::Rejected { status: 400 | 413 | 422, message, .. } = self else { return false };
+        let message = message.to_ascii_lowercase();
+        ["prompt is too long", "context length", "context window", "context size", "context_length", "too many tokens"]
+            .iter()
+            .any(|words| message.contains(words))
+    }
+
+    /// What had come of an answer that broke off.
+    pub fn partial(&self) -> Option<&ChatResponse> {
+        match self {
+            Self::Interrupted { partial, .. } => Some(partial),
+            _ => None,
+        }
+    }
 }

@@ -58,12 +58,8 @@ impl ScriptedProvider {
             provider: self.name().to_owned(),
             detail: "the script is over".to_owned(),
         })?;
-        let response = ChatResponse {
-            message: Message::text(Role::Assistant, answer.pieces.concat()),
-            stop: StopReason::End,
-            usage: answer.usage,
-            model: request.model.clone(),
-        };
+        let message = Message::text(Role::Assistant, answer.pieces.concat());
+        let response = ChatResponse::new(message, StopReason::End, answer.usage, &request.model);
         Ok((answer, response))
     }
 }

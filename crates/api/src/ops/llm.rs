@@ -181,7 +181,7 @@ async fn reserve(
 fn settled(call: &Call, models: &Models, request: &ChatRequest, charge: Charge, response: &ChatResponse) -> Value {
     // The model that answered may be a dated version of the one that was asked, or another one
     let costs = [&request.model, &response.model].map(|model| models.prices.cost(model, &response.usage));
-    let cost = costs.into_iter().flatten().reduce(f64::max);
+    let cost = costs.into_iter().chain([response.cost]).flatten().reduce(f64::max);
     charge.settle(cost.unwrap_or(0.0));
     call.note("inputTokens", response.usage.prompt_tokens());
     call.note("outputTokens", response.usage.output_tokens);
@@ -210,9 +210,14 @@ fn failed(charge: Charge, error: &ProviderError) -> ApiError {
 fn failure(error: &ProviderError) -> ApiError {
     let code = match error {
         ProviderError::RateLimited { .. } | ProviderError::Budget(_) => ErrorCode::Limit,
+        ProviderError::UnknownProvider { .. } => ErrorCode::NotFound,
         ProviderError::Unauthorized { .. }
+        | ProviderError::NoCredentials { .. }
+        | ProviderError::Credentials { .. }
+        | ProviderError::Unavailable { .. }
         | ProviderError::Rejected { .. }
         | ProviderError::Transport { .. }
+        | ProviderError::Interrupted { .. }
         | ProviderError::InvalidReply { .. } => ErrorCode::Io,
     };
     ApiError::new(code, error.to_string())

@@ -98,14 +98,20 @@ pub(crate) async fn read(shared: &Shared, plugin: &PluginId, args: &str) -> Resu
     };
     let mut open = open.lock().await;
     let OpenChat { stream, charge, request, call } = &mut *open;
-    let result = match stream.next().await {
-        Some(Ok(ChatEvent::Text(text))) => return Ok(json!({ "text": text })),
-        Some(Ok(ChatEvent::Done(response))) => match (charge.take(), &shared.ports.models) {
-            (Some(charge), Some(models)) => Ok(json!({ "answer": settled(call, models, request, charge, &response) })),
-            _ => Err(ApiError::new(ErrorCode::Io, "this answer has ended")),
-        },
-        Some(Err(error)) => Err(charge.take().map_or_else(|| failure(&error), |charge| failed(charge, &error))),
-        None => Err(ApiError::new(ErrorCode::Io, "the answer broke off")),
+    let result = loop {
+        break match stream.next().await {
+            // A plugin is told of calls with the whole answer
+            Some(Ok(ChatEvent::ToolCall { .. })) => continue,
+            Some(Ok(ChatEvent::Text(text))) => return Ok(json!({ "text": text })),
+            Some(Ok(ChatEvent::Done(response))) => match (charge.take(), &shared.ports.models) {
+                (Some(charge), Some(models)) => {
+                    Ok(json!({ "answer": settled(call, models, request, charge, &response) }))
+                }
+                _ => Err(ApiError::new(ErrorCode::Io, "this answer has ended")),
+            },
+            Some(Err(error)) => Err(charge.take().map_or_else(|| failure(&error), |charge| failed(charge, &error))),
+            None => Err(ApiError::new(ErrorCode::Io, "the answer broke off")),
+        };
     };
     shared.chats.close(plugin, id);
     result
