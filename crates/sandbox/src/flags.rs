@@ -12,6 +12,9 @@ pub(crate) const V8_FLAGS: &[&str] = &[
     // which ends the process, where the interpreter can be stopped.
     "--regexp-tier-up",
     "--regexp-tier-up-ticks=1",
+    // Who may mark a heap at once: the platform's one worker (`WORKERS`), and the isolate's thread while it waits for it.
+    // Each has tables of 2.7 KiB in every isolate, used or not, and V8 makes them for seven.
+    "--concurrent-marking-max-worker-num=2",
 ];
 
 /// What the prelude returns, in the order in which the snapshot holds it.

@@ -104,7 +104,8 @@ impl Drop for Room {
     }
 }
 
-/// Worker threads of V8 for collecting garbage and optimising, a process.
+/// Worker threads of V8 for collecting garbage and optimising, a process. How many threads may mark a heap, in `V8_FLAGS`,
+/// is one more.
 const WORKERS: u32 = 1;
 
 static START: Once = Once::new();
