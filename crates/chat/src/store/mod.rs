@@ -62,6 +62,10 @@ pub trait SessionStore: Send + Sync {
     /// Removes a message from the conversation, and gives it back.
     async fn remove(&self, session: &str, message_id: &str) -> Result<Option<Stored>, StoreError>;
 
+    /// Removes several messages from the conversation, and gives those that there were back in their order. All of it happens, or
+    /// nothing: a call must not be left without its result.
+    async fn remove_all(&self, session: &str, message_ids: &[String]) -> Result<Vec<Stored>, StoreError>;
+
     /// The messages that are part of an agent's conversation now, the oldest first.
     async fn conversation<'a>(&self, session: &str, agent_id: Option<&'a str>) -> Result<Vec<Stored>, StoreError>;
 
@@ -70,6 +74,9 @@ pub trait SessionStore: Send + Sync {
 
     /// Puts all messages of the main conversation up to and with `last` away, and places `summary` before what is left. All
     /// of it happens, or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NoMessage`] if `last` is not part of the main conversation.
     async fn compact(&self, session: &str, last: &str, summary: Message) -> Result<Stored, StoreError>;
 
     /// Writes down that a call is about to begin.
@@ -145,6 +152,18 @@ pub enum StoreError {
     #[error("the session `{id}` is not open")]
     NotOpen {
         /// The session.
+        id: String,
+    },
+    /// The conversation has no such message.
+    #[error("there is no message `{id}` in the conversation")]
+    NoMessage {
+        /// The message.
+        id: String,
+    },
+    /// A call ends that is not under way: it was never begun, or has ended.
+    #[error("the call `{id}` is not under way")]
+    NoCall {
+        /// The call.
         id: String,
     },
     /// The database is of a later version.
