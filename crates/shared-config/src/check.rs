@@ -109,6 +109,15 @@ impl Findings<'_> {
         path.push(PathPart::Key(key.to_owned()));
         self.problems.push(Problem::new(self.document.text, span, wrong.message).at(&path).with_help(wrong.help));
     }
+
+    /// The same in place of what was found about that key.
+    pub(crate) fn replace_key(&mut self, keys: &[&str], key: &str, wrong: Wrong) {
+        let mut path = key_path(keys);
+        path.push(PathPart::Key(key.to_owned()));
+        let path = dotted(&path);
+        self.problems.retain(|problem| problem.path != path);
+        self.add_key(keys, key, wrong);
+    }
 }
 
 /// What is wrong and what to do about it.

@@ -23,6 +23,7 @@ mod limits;
 mod manifest;
 mod manifest_parse;
 mod matchers;
+mod permission_rule;
 mod permits;
 mod plugin_id;
 mod problem;
@@ -35,10 +36,12 @@ mod yaml;
 pub use access::{Access, Denial};
 pub use capabilities::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Risk, Secret};
 pub use config::{
-    Allowlist, Budget, BudgetFile, Candidate, Config, ConfigFile, ConfigSources, ConfigText, Decision, HookEntry,
-    Hooks, HooksFile, InvalidPluginEntry, Isolation, Layer, Origin, Override, OverrideFile, PluginEntry, PluginMode,
-    PluginPattern, PluginSpec, Plugins, PluginsFile, PreCompactHook, Rules, SandboxFile, SandboxLayer, TeamPluginsFile,
-    Teams, TeamsFile,
+    AgentFile, AgentSettings, Allowlist, BashFile, Budget, BudgetFile, Candidate, Compaction, CompactionFile, Config,
+    ConfigFile, ConfigSources, ConfigText, ContextTokens, Decision, HookEntry, Hooks, HooksFile, InvalidPluginEntry,
+    Isolation, KeySource, Layer, McpFile, McpServer, McpServerFile, Origin, Override, OverrideFile, PermissionRules,
+    PermissionsFile, PluginEntry, PluginMode, PluginPattern, PluginSpec, Plugins, PluginsFile, PreCompactHook,
+    ProviderFile, ProviderKind, ProviderSettings, Rules, SCRIPTED_MODEL, SaidRule, SandboxFile, SandboxLayer,
+    TeamPluginsFile, Teams, TeamsFile, ToolSettings, ToolsFile,
 };
 pub use custom::{
     CommandName, CustomCommandFile, CustomRuntime, CustomToolFile, CustomToolPermissions, custom_command_schema,
@@ -55,9 +58,10 @@ pub use limit_settings::{Bytes, InvalidAmount, LimitSettings, Millis};
 pub use limits::{Limits, MAX_RAISE};
 pub use manifest::{Engines, Failure, PluginManifest};
 pub use matchers::{
-    Change, Closed, ClosedPlaces, ExecRule, HostPattern, InvalidHostPattern, closed_path, command_line, git_folders,
-    is_public_address, makes_git_folder, normal_image,
+    Change, Closed, ClosedPlaces, ExecRule, HostPattern, InvalidHostPattern, closed_path, command_line,
+    dangerous_options, git_folders, is_public_address, makes_git_folder, normal_image,
 };
+pub use permission_rule::{InvalidPermissionRule, PermissionRule, RuleKind};
 pub use permits::check_access;
 pub use plugin_id::{InvalidPluginId, PluginId};
 pub use problem::{InvalidFile, Problem};

@@ -8,4 +8,6 @@ pub struct Budget {
     pub enabled: bool,
     /// What a session may cost, in US dollars. `None`: no bound.
     pub max_cost: Option<f64>,
+    /// What all sessions of a day may cost together, in US dollars. `None`: no bound.
+    pub max_cost_per_day: Option<f64>,
 }

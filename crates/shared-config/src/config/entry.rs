@@ -86,7 +86,7 @@ fn is_tag(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-fn join(base: &Path, path: &Path) -> PathBuf {
+pub(super) fn join(base: &Path, path: &Path) -> PathBuf {
     if path.starts_with("~") {
         return path.to_path_buf();
     }

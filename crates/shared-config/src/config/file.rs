@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::agent_file::{AgentFile, CompactionFile, McpFile, PermissionsFile, ProviderFile, ToolsFile};
 use crate::{Capabilities, Failure, LimitSettings};
 
 /// `config.yml`, as one layer writes it: `~/.mimir/config.yml`, a repository's `.mimir/config.yml`, a company's policy.
@@ -17,6 +18,23 @@ pub struct ConfigFile {
     pub hooks: HooksFile,
     /// What may be spent.
     pub budget: BudgetFile,
+    /// The model of the main agent, `provider/model`: `anthropic/NAME`, `openai/NAME`, or one of a provider described here.
+    /// `scripted` unless it is said, which needs no key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Providers of models, by name. `anthropic` and `openai` exist without being described. A repository can't say
+    /// anything about them.
+    pub providers: IndexMap<String, ProviderFile>,
+    /// What the agent may do without a question, and what it may not do.
+    pub permissions: PermissionsFile,
+    /// When a conversation is compacted.
+    pub compaction: CompactionFile,
+    /// Roles of sub-agents, by name. A repository can't change one that somebody else describes.
+    pub agents: IndexMap<String, AgentFile>,
+    /// Servers that speak the Model Context Protocol.
+    pub mcp: McpFile,
+    /// The agent's tools.
+    pub tools: ToolsFile,
     /// What the walls around plugins must be made of.
     pub sandbox: SandboxFile,
 }
@@ -210,11 +228,15 @@ impl HookEntry {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct BudgetFile {
-    /// Whether the budget is watched. True as soon as there is a `maxCost`.
+    /// Whether the budget is watched. True as soon as there is a `maxCost` or `maxCostPerDay`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// What a session may cost, in US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_cost: Option<f64>,
+    /// What all sessions of a day may cost together, in US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub max_cost_per_day: Option<f64>,
 }

@@ -4,10 +4,11 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::merge_agent::{MergeAgent, MergedAgent, context_tokens};
 use super::read::ReadLayer;
 use super::{
-    Allowlist, Budget, BudgetFile, Config, Hooks, Isolation, Layer, Origin, PluginMode, Plugins, PreCompactHook, Rules,
-    SandboxLayer, Teams,
+    Allowlist, Budget, BudgetFile, Compaction, CompactionFile, Config, Hooks, Isolation, Layer, Origin, PluginMode,
+    Plugins, PreCompactHook, Rules, SandboxLayer, Teams,
 };
 use crate::Failure;
 use crate::error::ConfigError;
@@ -20,6 +21,9 @@ struct Plain {
     isolation: Option<Isolation>,
     options: IndexMap<String, Value>,
     budget: BudgetFile,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    compaction: CompactionFile,
 }
 
 /// One layer for figment, under the name that its errors show.
@@ -48,16 +52,48 @@ pub(super) fn merge(layers: &[ReadLayer], trusted: bool, notices: Vec<String>) -
         merge.hooks(layer);
         merge.sandbox(layer);
         merge.plain(layer)?;
+        merge.agent.add(layer, trusted, &mut merge.notices);
     }
-    let Merge { plain, mut plugins, mut teams, rules, rules_in_repository, hooks, required_layers, notices, .. } =
-        merge;
+    let Merge {
+        plain,
+        mut plugins,
+        mut teams,
+        rules,
+        rules_in_repository,
+        hooks,
+        required_layers,
+        mut notices,
+        agent,
+        is_bounded,
+        ..
+    } = merge;
     plugins.isolation = plain.isolation.unwrap_or_default();
     plugins.options = plain.options;
     // The company's come first, in its order
     teams.required.sort_by_key(|entry| std::cmp::Reverse((entry.origin.layer.trust(), entry.origin.layer)));
-    let BudgetFile { enabled, max_cost } = plain.budget;
-    let budget = Budget { enabled: enabled.unwrap_or(max_cost.is_some()), max_cost };
-    Ok(Config { plugins, teams, rules, rules_in_repository, hooks, budget, required_layers, notices })
+    let BudgetFile { enabled, max_cost, max_cost_per_day } = plain.budget;
+    let enabled = is_bounded || enabled.unwrap_or(max_cost.is_some() || max_cost_per_day.is_some());
+    let CompactionFile { enabled: compacts, context_tokens: tokens, keep_messages } = plain.compaction;
+    let compaction =
+        Compaction { enabled: compacts.unwrap_or(true), context_tokens: context_tokens(tokens), keep_messages };
+    let MergedAgent { providers, permissions, agents, mcp_servers, tools } = agent.finish(&mut notices);
+    Ok(Config {
+        plugins,
+        teams,
+        rules,
+        rules_in_repository,
+        hooks,
+        budget: Budget { enabled, max_cost, max_cost_per_day },
+        model: plain.model,
+        providers,
+        permissions,
+        compaction,
+        agents,
+        mcp_servers,
+        tools,
+        required_layers,
+        notices,
+    })
 }
 
 #[derive(Default)]
@@ -70,6 +106,9 @@ struct Merge {
     rules_in_repository: Rules,
     hooks: Hooks,
     required_layers: Vec<(SandboxLayer, Origin)>,
+    agent: MergeAgent,
+    /// Whether the company bounds what is spent, which nobody switches off.
+    is_bounded: bool,
     notices: Vec<String>,
 }
 
@@ -191,17 +230,26 @@ impl Merge {
     /// company's numbers are ceilings.
     fn admissible(&mut self, layer: &ReadLayer) -> Plain {
         let file = &layer.file;
-        let mut said =
-            Plain { isolation: file.plugins.isolation, options: IndexMap::new(), budget: file.budget.clone() };
+        let mut said = Plain { isolation: file.plugins.isolation, budget: file.budget.clone(), ..Plain::default() };
         if self.may_widen(layer) {
             let options = file.plugins.options.iter();
             said.options = options.map(|(name, own)| (name.clone(), Value::from_iter(own.clone()))).collect();
+            said.model = file.model.clone();
+            said.compaction = file.compaction.clone();
         } else {
+            self.say_left_out(layer, "model", file.model.is_some());
+            self.say_left_out(layer, "compaction", file.compaction != CompactionFile::default());
             self.say_left_out(layer, "plugins.options", !file.plugins.options.is_empty());
         }
         if matches!(layer.layer, Layer::Project | Layer::Policy) {
-            let held = self.plain.budget.max_cost.unwrap_or(f64::INFINITY);
-            said.budget.max_cost = said.budget.max_cost.map(|cost| cost.min(held));
+            let lower = |cost: Option<f64>, held: Option<f64>| cost.map(|cost| cost.min(held.unwrap_or(f64::INFINITY)));
+            let held = &self.plain.budget;
+            said.budget.max_cost = lower(said.budget.max_cost, held.max_cost);
+            said.budget.max_cost_per_day = lower(said.budget.max_cost_per_day, held.max_cost_per_day);
+        }
+        if layer.layer == Layer::Policy {
+            let bounds = said.budget.max_cost.is_some() || said.budget.max_cost_per_day.is_some();
+            self.is_bounded = bounds && said.budget.enabled != Some(false);
         }
         if layer.layer == Layer::Project {
             let mut only = |is_wider: bool, key: &str, only: &str| {

@@ -1,11 +1,15 @@
 //! Configuration: what each layer may say, and what the layers come to.
 
+mod agent;
+mod agent_check;
+mod agent_file;
 mod budget;
 mod decide;
 mod entry;
 mod file;
 mod layer;
 mod merge;
+mod merge_agent;
 mod read;
 mod rules;
 
@@ -14,6 +18,13 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+pub use agent::{
+    AgentSettings, Compaction, ContextTokens, KeySource, McpServer, PermissionRules, ProviderSettings, SCRIPTED_MODEL,
+    SaidRule, ToolSettings,
+};
+pub use agent_file::{
+    AgentFile, BashFile, CompactionFile, McpFile, McpServerFile, PermissionsFile, ProviderFile, ProviderKind, ToolsFile,
+};
 pub use budget::Budget;
 pub use decide::{Candidate, Decision};
 pub use entry::{InvalidPluginEntry, PluginEntry, PluginPattern, PluginSpec};
@@ -42,6 +53,20 @@ pub struct Config {
     pub hooks: Hooks,
     /// What may be spent.
     pub budget: Budget,
+    /// The model of the main agent, `provider/model`. Ask [`Config::model`].
+    pub model: Option<String>,
+    /// Providers of models that are described. Ask [`Config::provider`], which knows those that are built in as well.
+    pub providers: IndexMap<String, ProviderSettings>,
+    /// What the agent may do without a question, and what it may not do.
+    pub permissions: PermissionRules,
+    /// When a conversation is compacted.
+    pub compaction: Compaction,
+    /// Roles of sub-agents, by name.
+    pub agents: IndexMap<String, AgentSettings>,
+    /// MCP servers that are to run, by name.
+    pub mcp_servers: IndexMap<String, McpServer>,
+    /// The agent's tools.
+    pub tools: ToolSettings,
     /// The layers without which no plugin starts, and who says so.
     pub required_layers: Vec<(SandboxLayer, Origin)>,
     /// What was left out because the repository is not trusted yet, and what had no effect; one line each, for a person.
@@ -56,11 +81,33 @@ impl Config {
     /// narrows isolation and budget; and limits, capabilities, quarantine and `failure` of its own plugins alone, as
     /// [`Config::rules_for`] says. What had no effect is said in [`Config::notices`].
     ///
+    /// About the agent, a repository that is not trusted adds block rules and disabled tools and lowers budgets. A trusted
+    /// one also chooses the model, brings roles and MCP servers of names that nobody else uses, and allows what is of low
+    /// risk. Neither says anything about providers.
+    ///
     /// # Errors
     /// [`ConfigError::Invalid`] with all that is wrong in all files, else the first variable or flag that is wrong.
     pub fn load(sources: &ConfigSources) -> Result<Self, ConfigError> {
         let (layers, notices) = read::read_all(sources)?;
         merge::merge(&layers, sources.project_trusted, notices)
+    }
+
+    /// The model of the main agent: `provider/model`, or [`SCRIPTED_MODEL`] where nobody says one.
+    pub fn model(&self) -> &str {
+        self.model.as_deref().unwrap_or(SCRIPTED_MODEL)
+    }
+
+    /// A provider of models by its name. `anthropic` and `openai` exist without being described.
+    pub fn provider(&self, name: &str) -> Option<ProviderSettings> {
+        self.providers.get(name).cloned().or_else(|| merge_agent::built_in(name))
+    }
+
+    /// The names of all providers: the built-in ones, then those that are described, in their order.
+    pub fn provider_names(&self) -> Vec<&str> {
+        let own = self.providers.keys().map(String::as_str).filter(|name| merge_agent::built_in(name).is_none());
+        let mut names = merge_agent::built_in_names().collect::<Vec<&str>>();
+        names.extend(own);
+        names
     }
 
     /// The same with every folder that it names, in whichever list, replaced by what `real` gives for it: the folder with

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::agent_check;
 use super::entry::{PluginEntry, PluginPattern, PluginSpec};
 use super::{ConfigFile, ConfigSources, ConfigText, Layer, Origin};
 use crate::check::{self, Findings, Wrong};
@@ -51,6 +52,11 @@ impl ReadLayer {
         Origin { layer: self.layer, place, line }
     }
 
+    /// What relative paths are relative to.
+    pub(super) fn base(&self) -> &Path {
+        &self.base
+    }
+
     pub(super) fn place(&self) -> &str {
         &self.place
     }
@@ -91,7 +97,7 @@ fn read_file(layer: Layer, source: &ConfigText) -> Result<ReadLayer, InvalidFile
             root: document.root,
             setters: Vec::new(),
         }),
-        Err(problems) => Err(InvalidFile::new(&place, &source.text, problems)),
+        Err(problems) => Err(InvalidFile::new(&place, &agent_check::masked(&source.text), problems)),
     }
 }
 
@@ -103,7 +109,7 @@ impl ConfigFile {
     pub fn parse(file_name: &str, text: &str) -> Result<Self, ConfigError> {
         check::read(text, &schema::CONFIG, find_more)
             .map(|(file, _)| file)
-            .map_err(|problems| ConfigError::invalid(InvalidFile::new(file_name, text, problems)))
+            .map_err(|problems| ConfigError::invalid(InvalidFile::new(file_name, &agent_check::masked(text), problems)))
     }
 }
 
@@ -127,13 +133,15 @@ fn find_more(findings: &mut Findings<'_>) {
         check_limits(findings, &["plugins", "overrides", &name, "limits"]);
     }
     check_capabilities(findings, &["teams", "plugins", "capabilities"]);
+    agent_check::check(findings);
 }
 
-/// What a variable can set, by its name: every plain value and list of texts in `plugins` and `budget`. What a team says
-/// and what differs by plugin has its place in a file.
+/// What a variable can set, by its name: the model, and every plain value and list of texts in these sections. What a team
+/// says and what differs by plugin has its place in a file, and so has what opens something: a variable is set by whoever
+/// starts Mimir, which may be a script.
 fn variables() -> Vec<(String, Vec<String>)> {
-    let mut found = Vec::new();
-    for section in ["plugins", "budget"] {
+    let mut found = vec![("MIMIR_MODEL".to_owned(), vec!["model".to_owned()])];
+    for section in ["plugins", "budget", "compaction", "tools"] {
         let properties = check::properties_at(&schema::CONFIG.schema, &check::key_path(&[section]));
         for (key, property) in properties {
             let is_plain = match property.get("type").and_then(Value::as_str) {
@@ -149,6 +157,9 @@ fn variables() -> Vec<(String, Vec<String>)> {
     }
     found
 }
+
+/// How variables begin that are meant for the configuration.
+const SECTIONS: [&str; 5] = ["MIMIR_PLUGIN", "MIMIR_BUDGET", "MIMIR_COMPACTION", "MIMIR_TOOLS_", "MIMIR_MODEL"];
 
 fn screaming(key: &str) -> String {
     let mut name = String::new();
@@ -173,16 +184,19 @@ fn read_environment(sources: &ConfigSources) -> Result<(Option<ReadLayer>, Vec<S
         let Some((_, keys)) = variables.iter().find(|(variable, _)| variable == name) else {
             let known = variables.iter().map(|(variable, _)| variable.as_str());
             if let Some(meant) = crate::suggest::nearest(name, known)
-                .filter(|_| name.starts_with("MIMIR_PLUGIN") || name.starts_with("MIMIR_BUDGET"))
+                .filter(|_| SECTIONS.iter().any(|section| name.starts_with(section)))
             {
                 notices.push(format!("the environment variable {name} means nothing: did you mean {meant}?"));
             }
             continue;
         };
         let error = |problem: String, help| ConfigError::Variable { variable: name.clone(), problem, help };
-        let is_list = check::properties_at(&schema::CONFIG.schema, &check::key_path(&[&keys[0]]))
+        let (last, section) = keys
+            .split_last()
+            .map_or(("", Vec::new()), |(last, section)| (last.as_str(), section.iter().map(String::as_str).collect()));
+        let is_list = check::properties_at(&schema::CONFIG.schema, &check::key_path(&section))
             .iter()
-            .any(|(key, schema)| *key == keys[1] && schema.get("type").is_some_and(|kind| kind == "array"));
+            .any(|(key, schema)| *key == last && schema.get("type").is_some_and(|kind| kind == "array"));
         let value = if is_list && !text.trim_start().starts_with('[') {
             text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect::<Value>()
         } else {

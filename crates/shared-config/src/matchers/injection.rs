@@ -178,7 +178,7 @@ const FLAGS_OF_NODE: &[&str] = &[
 const WITHOUT_SCRIPT: &[&str] = &["--version", "-v", "--help", "-h", "--v8-options", "--test", "--run"];
 
 /// The dangerous options among the arguments of a known program, each as an entry of the allowlist would name it.
-pub(super) fn dangerous_options(argv: &[String]) -> Vec<String> {
+pub fn dangerous_options(argv: &[String]) -> Vec<String> {
     let Some((program, arguments)) = argv.split_first() else { return Vec::new() };
     let mut found = Vec::new();
     let name = program_name(program);

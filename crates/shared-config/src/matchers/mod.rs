@@ -18,4 +18,5 @@ pub use host::{HostPattern, InvalidHostPattern, is_public_address};
 pub(crate) use host::{is_address_allowed, is_url_allowed};
 pub use image::normal_image;
 pub(crate) use image::{image_glob, is_image_allowed};
+pub use injection::dangerous_options;
 pub(crate) use path::{RestrictedPaths, beneath, restricted_problem};

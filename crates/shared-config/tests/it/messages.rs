@@ -77,6 +77,15 @@ fn configurations() {
     );
     config("config_in_line", "plugins: { enabled: [@user/a, @user/b, Not A Plugin], isolation: thread }\n");
     config(
+        "config_agent",
+        "model: gpt\npermission: {}\npermissions:\n  allow: [bsh(ls), 'bash(ls', git status, 'read(../x)']\nproviders:\n  Open AI: {}\n  \
+         scripted: { baseUrl: 'https://a.test' }\n  corp: { baseUrl: 'http://models.example.com', apiKeyEnv: sk-123, kind: gemini }\n  a: { baseUrl: \
+         'https://u:p@a.test', apiKeyEnv: A, secret: B, headers: { X Y: a, X-Token: b, X-Z: 'ä' } }\n  b: { baseUrl: 'ftp://a.test', api_key: \
+         hunter2 }\nbudget: { maxCostPerday: 3 }\ncompaction: { contextTokens: 500, keepMessages: 0 }\nagents:\n  The Boss: { model: x, tools: \
+         [''], maxTurn: 3 }\nmcp:\n  servers:\n    a/b: { args: [x] }\n    c: { command: '', env: { 'A-B': c }, riskLevel: none, alow: [] }\ntools: {{ \
+         disabled: [''], bash: { timeoutMs: 1 } }\n".replace("{{", "{").as_str(),
+    );
+    config(
         "config_hooks",
         "hooks:\n  PreCompact:\n    - { matcher: auto }\n    - command: 5\nbudget: { maxCost: -1 }\n",
     );
