@@ -74,6 +74,21 @@ impl PluginCache {
         Ok(())
     }
 
+    /// The bundle of a tool whose code is a single text. `key` names that text and all around it.
+    pub(crate) fn tool(&self, key: &str) -> Option<Bundled> {
+        serde_json::from_slice(&read_sealed(&self.tool_path(key))?).ok()
+    }
+
+    /// Keeps the bundle of a tool.
+    pub(crate) fn store_tool(&self, key: &str, bundled: &Bundled) -> Result<(), LoadError> {
+        let path = self.tool_path(key);
+        let bytes =
+            serde_json::to_vec(bundled).map_err(|source| LoadError::StoreCorrupt { path: path.clone(), source })?;
+        write_sealed(&path, &bytes)?;
+        prune(&self.dir.join("tools"));
+        Ok(())
+    }
+
     /// V8's compiled form of a script. `key` names the script's content and all that the form depends on (the engine's
     /// version and flags).
     pub fn code_cache(&self, key: &str) -> Option<Vec<u8>> {
@@ -124,6 +139,11 @@ impl PluginCache {
 
     fn code_path(&self, key: &str) -> PathBuf {
         self.dir.join("code").join(sha256(key.as_bytes()))
+    }
+
+    fn tool_path(&self, key: &str) -> PathBuf {
+        let key = format!("{BUNDLER_VERSION}\0{}\0{key}", sdk_hash());
+        self.dir.join("tools").join(sha256(key.as_bytes()))
     }
 
     fn declared_path(&self, key: &str) -> PathBuf {

@@ -22,6 +22,7 @@ mod manifest;
 mod ports;
 mod stack;
 mod stores;
+mod tool;
 mod validator;
 
 pub use adapters::bundler_process::{BundlerLimits, BundlerProcess};
@@ -35,6 +36,7 @@ pub use loaded::{GrantState, LoadedPlugin};
 pub use loader::{LoadReport, PluginLoader};
 pub use ports::Bundler;
 pub use stores::{GrantStore, PluginState, Quarantine, StateStore, TrustStore};
+pub use tool::{LoadedTool, ToolLanguage};
 pub use validator::{PluginValidator, Validation};
 
 /// What a plugin's bundle is called inside V8, so that a stack trace can be traced back to it.

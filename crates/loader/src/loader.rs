@@ -15,6 +15,7 @@ use crate::identity;
 use crate::loaded::{GrantState, LoadedPlugin};
 use crate::ports::Bundler;
 use crate::stores::{GrantStore, StateStore, TrustStore};
+use crate::tool::{self, LoadedTool, ToolLanguage};
 use crate::validator::{Checked, PluginValidator, Validation};
 
 /// How often a plugin is bundled anew because its files changed while they were read.
@@ -137,6 +138,15 @@ impl PluginLoader {
         let _turn = self.inner.bundling.acquire().await.map_err(|_| LoadError::Interrupted)?;
         let found = found.clone();
         self.blocking(move |inner| inner.load(&found)).await
+    }
+
+    /// Makes the code of a tool ready to run, under this name. It can import nothing but `@mimir/plugin`. Its code is not run.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn load_tool(&self, id: PluginId, text: String, language: ToolLanguage) -> Result<LoadedTool, LoadError> {
+        let _turn = self.inner.bundling.acquire().await.map_err(|_| LoadError::Interrupted)?;
+        self.blocking(move |inner| tool::load(inner.bundler.as_ref(), &inner.cache, id, &text, language)).await
     }
 
     /// Finds and loads all plugins that are enabled. A broken one is reported, and the others load.

@@ -74,6 +74,12 @@ pub enum PluginsError {
         /// Why.
         failure: Failure,
     },
+    /// The name of a custom tool is none.
+    #[error("{name:?} is no name for a custom tool")]
+    CustomTool {
+        /// The name.
+        name: String,
+    },
     /// The payload of an event is no JSON object.
     #[error("the payload of `{event}` is no JSON object")]
     Payload {
@@ -111,6 +117,7 @@ impl PluginsError {
             Self::Loader(error) => Some(error.hint()),
             Self::Context(error) => error.hint.clone(),
             Self::NotRunning { .. } => Some("`mimir plugin list` says why".to_owned()),
+            Self::CustomTool { .. } => Some("use letters, digits, `-` and `_`".to_owned()),
             Self::NotStarted { .. } | Self::Registry(_) | Self::Payload { .. } => None,
         }
     }

@@ -27,6 +27,7 @@ mod adapters;
 mod builder;
 mod closed;
 mod context;
+mod custom_tool;
 mod error;
 mod layers;
 mod plugin_calls;
@@ -38,6 +39,7 @@ mod trace;
 
 pub use adapters::plugin_store::Store;
 pub use builder::{PluginsBuilder, Prepared};
+pub use custom_tool::{CustomToolCode, CustomToolHandle};
 pub use error::PluginsError;
 pub use mimir_api::{
     ApiError, BuiltTool, DeclaredCommand, Effects, ErrorCode, RecordedCall, RecordedCalls, Recording, Registrations,
@@ -47,6 +49,7 @@ pub use mimir_commands::{Problem, Severity};
 /// The events' payloads, the decisions about them, and the typed emitters.
 pub use mimir_hooks as events;
 pub use mimir_hooks::Hooks;
+pub use mimir_loader::ToolLanguage;
 pub use mimir_registry::{
     AnswerRecord, Background, Delivery, Emission, Envelope, Failure, FailureKind, Outcome, PluginRecord, Reply,
     Subscriber, Subscription, SubscriptionId, subscriber_fn,

@@ -115,6 +115,20 @@ pub enum CallError {
         /// Why. Its message names the limit.
         failure: Failure,
     },
+    /// A custom tool failed in one of these ways.
+    #[error("the custom tool `{tool}` failed: {failure}")]
+    CustomFailed {
+        /// Its name.
+        tool: String,
+        /// Why. Its message names the limit.
+        failure: Failure,
+    },
+    /// A custom tool failed too often in this run.
+    #[error("the custom tool `{tool}` failed too often and is not called again in this run")]
+    GivenUp {
+        /// Its name.
+        tool: String,
+    },
 }
 
 impl CallError {
@@ -127,16 +141,17 @@ impl CallError {
             Self::Arguments { .. } => "wrong arguments",
             Self::Circular { .. } => "circular",
             Self::Threw { .. } => "threw",
-            Self::Failed { .. } => "failed",
+            Self::Failed { .. } | Self::CustomFailed { .. } => "failed",
+            Self::GivenUp { .. } => "given up",
         }
     }
 }
 
 /// Which of a plugin's things is called.
 #[derive(Clone, Copy)]
-struct Called<'a> {
-    kind: CallKind,
-    name: &'a str,
+pub(crate) struct Called<'a> {
+    pub(crate) kind: CallKind,
+    pub(crate) name: &'a str,
 }
 
 impl Called<'_> {
@@ -246,7 +261,7 @@ impl Plugins {
         call: &Invocation,
         check: impl Fn(&mimir_api::Registrations) -> Option<Result<(), CallError>>,
     ) -> Result<Value, CallError> {
-        let mut line = Line::new(self.0.audit.clone(), plugin, called, call);
+        let mut line = Line::new(self.0.audit.clone(), Some(plugin), called, call);
         let result = self.try_call(plugin, called, payload, call, check).await;
         line.outcome = Some(result.as_ref().map(drop).map_err(Clone::clone));
         result
@@ -330,7 +345,8 @@ impl System {
     }
 }
 
-fn shorten(message: &mut String) {
+/// Cuts what the model gets to see of an error's message.
+pub(crate) fn shorten(message: &mut String) {
     if let Some((at, _)) = message.char_indices().nth(MESSAGE) {
         message.truncate(at);
         message.push('…');
@@ -338,18 +354,24 @@ fn shorten(message: &mut String) {
 }
 
 /// The line of a call in the audit log, written when the call ends, whichever way.
-struct Line {
+pub(crate) struct Line {
     audit: Option<Arc<dyn AuditLog>>,
-    plugin: PluginId,
+    /// Nothing for a custom tool.
+    plugin: Option<PluginId>,
     kind: &'static str,
     detail: Map<String, Value>,
     begin: Instant,
     /// Nothing if the call was dropped.
-    outcome: Option<Result<(), CallError>>,
+    pub(crate) outcome: Option<Result<(), CallError>>,
 }
 
 impl Line {
-    fn new(audit: Option<Arc<dyn AuditLog>>, plugin: &PluginId, called: Called<'_>, call: &Invocation) -> Self {
+    pub(crate) fn new(
+        audit: Option<Arc<dyn AuditLog>>,
+        plugin: Option<&PluginId>,
+        called: Called<'_>,
+        call: &Invocation,
+    ) -> Self {
         let Invocation { session_id, call_id, chain } = call;
         let mut detail = Map::new();
         detail.insert("name".to_owned(), called.name.into());
@@ -358,7 +380,7 @@ impl Line {
         if !chain.is_empty() {
             detail.insert("chain".to_owned(), json!(chain));
         }
-        Self { audit, plugin: plugin.clone(), kind: called.what(), detail, begin: Instant::now(), outcome: None }
+        Self { audit, plugin: plugin.cloned(), kind: called.what(), detail, begin: Instant::now(), outcome: None }
     }
 }
 
@@ -380,7 +402,11 @@ impl Drop for Line {
                 detail.insert("reason".to_owned(), redacted_text(&error.to_string()).into());
             }
             detail.insert("ms".to_owned(), json!(took.as_secs_f64() * 1e3));
-            AuditRecord::new(plugin.as_str(), kind, Value::Object(detail))
+            AuditRecord {
+                plugin: plugin.map(|plugin| plugin.to_string()),
+                kind: kind.to_owned(),
+                detail: Value::Object(detail),
+            }
         }));
     }
 }

@@ -90,6 +90,12 @@ impl Report {
         Self { level, kind, plugin: Some(plugin.clone()), message, hint }
     }
 
+    /// Something about a custom tool, which is no plugin.
+    pub(crate) fn of_tool(tool: &str, level: Level, kind: ReportKind, message: &str) -> Self {
+        let message = format!("the custom tool {tool:?}: {message}");
+        Self { level, kind, plugin: None, message, hint: None }
+    }
+
     /// A plugin is in quarantine since an earlier run.
     pub(crate) fn quarantined(plugin: &PluginId, reason: &str) -> Self {
         let message = format!("is in quarantine since an earlier run: {reason}");

@@ -71,6 +71,12 @@ pub(crate) fn create_private_dir(dir: &Path) -> Result<(), LoadError> {
     builder.create(dir).map_err(error("write", dir))
 }
 
+/// A new folder that only its owner can look into, and that goes with what is given back.
+pub(crate) fn temporary_dir() -> Result<tempfile::TempDir, LoadError> {
+    // Made with mode 0700
+    tempfile::tempdir().map_err(error("write", &std::env::temp_dir()))
+}
+
 /// Whether a file must have survived when the power fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {

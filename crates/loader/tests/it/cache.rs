@@ -3,7 +3,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mimir_loader::{BundleRequest, Bundled, Bundler, LoadError, PluginCache, PluginLoader};
+use mimir_loader::{BundleRequest, Bundled, Bundler, LoadError, PluginCache, PluginLoader, ToolLanguage};
+use mimir_shared_config::PluginId;
 
 use crate::project::{Project, VERSION, bundler};
 
@@ -170,4 +171,28 @@ fn what_was_declared_is_kept_by_its_key_unless_it_is_huge() {
     assert_eq!(cache.declared("q"), None);
     cache.store_declared("p", &"x".repeat((1 << 20) + 1)).unwrap();
     assert_eq!(cache.declared("p"), None, "what was kept before is out of date");
+}
+
+#[tokio::test]
+async fn the_code_of_a_tool_is_one_text() {
+    let project = Project::new();
+    let (loader, started) = counted(&project);
+    let id = || PluginId::new("@mimir-custom-tools/t.1").unwrap();
+    let load = async |text: &str, language| loader.load_tool(id(), text.to_owned(), language).await;
+    let text = "export const execute = (args: { n: number }): number => args.n;";
+    for _ in 0..2 {
+        let tool = load(text, ToolLanguage::TypeScript).await.unwrap();
+        assert!(tool.code.contains("args.n") && !tool.code.contains("number"), "{}", tool.code);
+    }
+    assert_eq!(started.load(Ordering::Relaxed), 1, "the second time it comes from the cache");
+    let refused = async |text: &str, language, expected: &str| {
+        let error = load(text, language).await.unwrap_err();
+        let problems: Vec<_> =
+            error.problems().iter().map(|problem| format!("{}: {}", problem.file, problem.message)).collect();
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{problems:?}");
+    };
+    refused(text, ToolLanguage::JavaScript, "tool.js").await;
+    refused("import fs from 'node:fs'; export const execute = () => fs;", ToolLanguage::TypeScript, "tool.ts").await;
+    refused("export { execute } from '../../etc/tool.js';", ToolLanguage::JavaScript, "tool.js").await;
+    assert!(load("import '@mimir/plugin'; export const execute = () => 1;", ToolLanguage::JavaScript).await.is_ok());
 }

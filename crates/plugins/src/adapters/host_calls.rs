@@ -8,9 +8,9 @@ use mimir_api::{
 };
 use mimir_registry::{EventBus, PluginRegistry};
 use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls, LayerReport};
-use mimir_shared_config::{PluginId, PluginIdentity};
+use mimir_shared_config::{InvalidPluginId, PluginId, PluginIdentity};
 use mimir_shared_platform::{
-    AuditLog, AuditRecord, Clock, DockerEngine, HostProcesses, ReqwestClient, SystemClock, Trampoline,
+    AuditLog, AuditRecord, Clock, DockerEngine, HostProcesses, Level, ReqwestClient, SystemClock, Trampoline,
 };
 #[cfg(feature = "test-hooks")]
 use mimir_shared_providers::LlmProvider;
@@ -30,13 +30,15 @@ use super::secret_store::UserSecrets;
 use super::session_view::NoSessions;
 use crate::PluginsError;
 use crate::builder::Prepared;
-use crate::report::{Report, Reports};
+use crate::report::{Report, ReportKind, Reports};
 
 /// The sandbox's [`HostCalls`] over the [`PluginContext`].
 pub(crate) struct ContextCalls {
     context: PluginContext,
     /// Who each plugin is. A plugin that is not in here has no host.
     profiles: RwLock<HashMap<PluginId, Arc<PluginProfile>>>,
+    /// The isolates of custom tools, and the tools' names. They have no capabilities, and no host but for what they log.
+    tools: RwLock<HashMap<PluginId, String>>,
     registry: Arc<PluginRegistry>,
     runtime: Handle,
     /// Failures that are being counted: to write a quarantine takes a moment, and the sandbox must not wait for it.
@@ -87,6 +89,7 @@ impl ContextCalls {
         Ok(Self {
             context,
             profiles: RwLock::default(),
+            tools: RwLock::default(),
             registry: Arc::clone(registry),
             runtime: Handle::current(),
             counting: Mutex::default(),
@@ -98,6 +101,26 @@ impl ContextCalls {
     /// Lets a plugin make host calls from now on.
     pub(crate) fn admit(&self, id: PluginId, identity: PluginIdentity) {
         self.profiles.write().insert(id.clone(), Arc::new(PluginProfile { id, identity }));
+    }
+
+    /// Takes note of a custom tool, under an id that is nobody else's. Gives the id.
+    pub(crate) fn admit_tool(&self, name: &str) -> Result<PluginId, InvalidPluginId> {
+        let (profiles, mut tools) = (self.profiles.read(), self.tools.write());
+        let part: String =
+            name.chars().map(|c| if is_plain(c) { c.to_ascii_lowercase() } else { '-' }).take(64).collect();
+        let ids = (1_u64..).map(|number| PluginId::new(format!("@mimir-custom-tools/{part}.{number}")));
+        // A name that is none ends the search, and there are more numbers than tools
+        let is_free = |id: &PluginId| !profiles.contains_key(id) && !tools.contains_key(id);
+        let mut ids = ids.filter(|id| id.as_ref().map_or(true, is_free));
+        let id = ids.next().unwrap_or_else(|| PluginId::new(name))?;
+        drop(ids);
+        tools.insert(id.clone(), name.to_owned());
+        Ok(id)
+    }
+
+    /// Forgets a custom tool.
+    pub(crate) fn dismiss_tool(&self, id: &PluginId) {
+        self.tools.write().remove(id);
     }
 
     /// Keeps a plugin from changing files of the project: it only observes.
@@ -120,6 +143,9 @@ impl ContextCalls {
 impl HostCalls for ContextCalls {
     async fn call(&self, call: HostCall) -> Result<String, HostCallError> {
         let HostCall { plugin, origin, op, args } = call;
+        if let Some(tool) = self.tools.read().get(&plugin) {
+            return Err(without_host(tool, &op));
+        }
         let Some(plugin) = self.profile(&plugin) else { return Err(unknown(&plugin)) };
         let request = HostRequest { plugin, origin: origin_of(origin), op: &op, args: &args };
         match self.context.call(request).await {
@@ -134,6 +160,10 @@ impl HostCalls for ContextCalls {
     }
 
     fn log(&self, line: mimir_sandbox::LogLine) {
+        if let Some(tool) = self.tools.read().get(&line.plugin) {
+            let level = if matches!(line.level, "warn" | "error") { Level::Warning } else { Level::Info };
+            return self.reports.push(Report::of_tool(tool, level, ReportKind::Log, &line.message));
+        }
         let Some(profile) = self.profile(&line.plugin) else { return };
         let level = match line.level {
             "debug" => LogLevel::Debug,
@@ -146,6 +176,10 @@ impl HostCalls for ContextCalls {
     }
 
     fn failed(&self, plugin: &PluginId, failure: &CallFailure) {
+        if let Some(tool) = self.tools.read().get(plugin) {
+            let message = format!("failed outside of any call: {}", failure_of(failure));
+            return self.reports.push(Report::of_tool(tool, Level::Error, ReportKind::FailedAlone, &message));
+        }
         let (registry, plugin, failure) = (Arc::clone(&self.registry), plugin.clone(), failure_of(failure));
         let mut counting = self.counting.lock();
         // Those that are done need no place any more
@@ -189,6 +223,19 @@ fn scripted(answer: &str) -> Arc<dyn LlmProvider> {
 fn origin_of(origin: Option<CallOrigin>) -> Origin {
     let Some(CallOrigin { chain, session_id }) = origin else { return Origin::default() };
     Origin { chain, session_id: (!session_id.is_empty()).then_some(session_id) }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+fn without_host(tool: &str, op: &str) -> HostCallError {
+    HostCallError {
+        code: "CAPABILITY_DENIED".to_owned(),
+        message: format!("{op} is denied: the custom tool `{tool}` runs without any capability"),
+        capability: None,
+        hint: Some("make a plugin of it, which can ask for capabilities, or let it run in a container".to_owned()),
+    }
 }
 
 fn unknown(plugin: &PluginId) -> HostCallError {

@@ -173,7 +173,7 @@ impl SandboxedPlugin {
 
     /// What it threw, in words, and where, in a line of what the author wrote.
     pub(crate) fn threw(&self, thrown: &Thrown) -> (String, Option<String>) {
-        (message(thrown), self.stack(thrown).and_then(|stack| innermost(&stack)))
+        threw_in(thrown, |stack| self.plugin.map_stack(stack))
     }
 
     /// Calls its `dispose` and frees its isolate, if it runs. The next event starts it anew.
@@ -210,19 +210,34 @@ impl SandboxedPlugin {
         Ok(registrations)
     }
 
-    /// The stack in lines of what the author wrote. Frames of ours say nothing to the author.
+    /// The stack in lines of what the author wrote.
     fn stack(&self, thrown: &Thrown) -> Option<String> {
-        let stack = self.plugin.map_stack(thrown.stack.as_deref()?);
-        let own: Vec<_> = stack.lines().filter(|line| !line.contains(PRELUDE)).collect();
-        Some(own.join("\n"))
+        stack(thrown, |stack| self.plugin.map_stack(stack))
     }
 
     pub(crate) fn failure(&self, failure: &CallFailure) -> Failure {
-        let CallFailure::Start(thrown) = failure else { return failure_of(failure) };
-        let at = self.stack(thrown).and_then(|stack| innermost(&stack));
-        let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
-        Failure::new(FailureKind::Startup, format!("it could not start: {}{at}", message(thrown)))
+        failure_in(failure, |stack| self.plugin.map_stack(stack))
     }
+}
+
+/// The stack in lines of what the author wrote, which `map` makes of the bundle's. Frames of ours say nothing to the author.
+fn stack(thrown: &Thrown, map: impl Fn(&str) -> String) -> Option<String> {
+    let stack = map(thrown.stack.as_deref()?);
+    let own: Vec<_> = stack.lines().filter(|line| !line.contains(PRELUDE)).collect();
+    Some(own.join("\n"))
+}
+
+/// What was thrown, in words, and where, in a line of what the author wrote.
+pub(crate) fn threw_in(thrown: &Thrown, map: impl Fn(&str) -> String) -> (String, Option<String>) {
+    (message(thrown), stack(thrown, map).and_then(|stack| innermost(&stack)))
+}
+
+/// The registry's word for a failure, with the author's line where the plugin did not start.
+pub(crate) fn failure_in(failure: &CallFailure, map: impl Fn(&str) -> String) -> Failure {
+    let CallFailure::Start(thrown) = failure else { return failure_of(failure) };
+    let (message, at) = threw_in(thrown, map);
+    let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
+    Failure::new(FailureKind::Startup, format!("it could not start: {message}{at}"))
 }
 
 /// What was thrown, in words. That it is an `Error` says nothing; that it is a `TypeError` hints at a mistake.
