@@ -18,6 +18,7 @@ mod guard;
 mod http;
 mod notifier;
 mod process;
+mod shell;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -39,3 +40,4 @@ pub use guard::WITHOUT_GUARD;
 pub use http::{AddressCheck, HttpAnswer, HttpBody, HttpClient, HttpRequest, HttpResponse};
 pub use notifier::{Level, Notice, Notifier};
 pub use process::{Confined, ProcessExecutor, ProcessOutput, ProcessRequest, ProgramRights};
+pub use shell::{Shell, ShellOutput, ShellRequest};

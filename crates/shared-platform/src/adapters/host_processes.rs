@@ -5,6 +5,7 @@ mod inner;
 #[cfg(target_os = "linux")]
 mod plan;
 mod programs;
+mod shell;
 #[cfg(target_os = "linux")]
 mod sockets;
 #[cfg(target_os = "linux")]

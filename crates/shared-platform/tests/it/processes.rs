@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mimir_shared_platform::{HostProcesses, PlatformError, ProcessExecutor, ProcessRequest};
+use mimir_shared_platform::{HostProcesses, PlatformError, ProcessExecutor, ProcessRequest, Shell, ShellRequest};
 
 fn sh(script: &str) -> ProcessRequest {
     ProcessRequest {
@@ -153,4 +153,67 @@ async fn too_much_output_ends_it() {
     assert!(matches!(error, PlatformError::TooLarge { limit: 1_000, .. }), "{error}");
     let request = ProcessRequest { output_limit: 4, ..sh("printf 1234; printf 1234 >&2") };
     assert_eq!(host().run(request).await.unwrap().stderr, b"1234");
+}
+
+fn line(command: &str) -> ShellRequest {
+    ShellRequest {
+        command: command.to_owned(),
+        cwd: std::env::temp_dir(),
+        env: BTreeMap::from([("GREETING".into(), "hello".into())]),
+        timeout: Duration::from_secs(20),
+        keep: 30,
+    }
+}
+
+#[tokio::test]
+async fn a_command_line_runs_in_a_shell_as_it_was_written() {
+    let check = async |command: &str, exit_code: Option<i32>, head: &str, missing: u64, tail: &str| {
+        let output = host().run_line(line(command)).await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        assert_eq!((output.exit_code, text(&output.head)), (exit_code, head.to_owned()), "{command}");
+        assert_eq!((output.missing, text(&output.tail)), (missing, tail.to_owned()), "{command}");
+        output
+    };
+    check("echo $GREETING | tr a-z A-Z; exit 3", Some(3), "HELLO\n", 0, "").await;
+    // Both streams in their order, and nothing to read
+    check("echo 1; echo 2 >&2; echo 3; cat; echo 4 >&2", Some(0), "1\n2\n3\n4\n", 0, "").await;
+    check("printf '%020d%020d' 1 2", Some(0), "00000000000000000001", 10, "0000000002").await;
+    // What it leaves behind in its group ends with it
+    check("sleep 100 & echo started", Some(0), "started\n", 0, "").await;
+    check("exec >&- 2>&-; exit 4", Some(4), "", 0, "").await;
+    let killed = check("kill -TERM $$", None, "", 0, "").await;
+    assert_eq!((killed.signal, killed.is_timed_out), (Some(15), false));
+}
+
+#[tokio::test]
+async fn a_command_line_that_takes_too_long_is_stopped_and_what_it_said_is_kept() {
+    let request = ShellRequest { timeout: Duration::from_millis(500), ..line("echo $$; sleep 100; echo late") };
+    let output = host().run_line(request).await.unwrap();
+    assert_eq!((output.exit_code, output.signal, output.is_timed_out), (None, None, true));
+    let pid = String::from_utf8(output.head).unwrap();
+    gone(&pid).await;
+
+    let nowhere = ShellRequest { cwd: "/no/such/folder".into(), ..line("true") };
+    assert!(host().run_line(nowhere).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn a_command_line_ends_when_nobody_waits_for_it_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let pid_file = folder.path().join("pid");
+    let request =
+        ShellRequest { cwd: folder.path().to_owned(), ..line("sh -c 'echo $$ > tmp; mv tmp pid; sleep 100'") };
+    let host = host();
+    let mut run = Box::pin(host.run_line(request));
+    let started = async {
+        while !pid_file.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = &mut run => panic!("it ended"),
+        () = started => {}
+    }
+    drop(run);
+    gone(&fs::read_to_string(pid_file).unwrap()).await;
 }
