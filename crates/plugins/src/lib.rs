@@ -4,14 +4,25 @@
 //! configuration enables is loaded and subscribed (`start`), and [`Plugins`] is the handle to all of it:
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), mimir_plugins::PluginsError> {
-//! use mimir_plugins::{EventName, Outcome, Plugins};
+//! use mimir_plugins::events::{Decision, ToolExecuteBefore, ToolSource};
+//! use mimir_plugins::{Plugins, PluginsError};
+//! use serde_json::{Map, json};
 //!
+//! # async fn example() -> Result<(), PluginsError> {
 //! let plugins = Plugins::builder().project(".").on_report(|report| eprintln!("{report}")).build().await?;
-//! let payload = r#"{"timestamp": 0, "sessionId": "s", "tool": "bash", "args": {"command": "ls"}, "callId": "c"}"#;
-//! let emission = plugins.emit(EventName::ToolExecuteBefore, payload).await?;
-//! if emission.outcome == Outcome::Blocked {
-//!     println!("blocked: {}", emission.reason.unwrap_or_default());
+//! let event = ToolExecuteBefore {
+//!     timestamp: 1_767_603_600_000,
+//!     session_id: "s1".to_owned(),
+//!     tool: "bash".to_owned(),
+//!     args: Map::from_iter([("command".to_owned(), json!("ls"))]),
+//!     call_id: "c1".to_owned(),
+//!     source: ToolSource::Builtin,
+//!     agent_id: None,
+//!     extra: Map::new(),
+//! };
+//! match plugins.tools().before(event).await {
+//!     Decision::Proceed(event) => println!("run {} with {:?}", event.tool, event.args),
+//!     Decision::Blocked { reason, .. } => println!("blocked: {reason}"),
 //! }
 //! plugins.shutdown().await;
 //! # Ok(())
@@ -19,7 +30,8 @@
 //! ```
 //!
 //! The program that embeds it calls [`main_if_requested`] first in its `main`, since it is started again as the sandbox
-//! process and as the bundler.
+//! process and as the bundler. `docs/embedding.md` says the rest: how a feature emits, how Rust code subscribes, what answers
+//! plugins, how to stop.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +40,7 @@ mod builder;
 mod closed;
 mod context;
 mod custom_tool;
+mod emitters;
 mod error;
 mod layers;
 mod plugin_calls;
@@ -62,6 +75,11 @@ pub use plugin_calls::{CallError, Invocation, PluginCommandInfo, PluginTool};
 pub use plugins::Plugins;
 pub use report::{Report, ReportKind};
 pub use trace::{Change, Traced};
+
+/// Compiles what the page says.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+pub struct EmbeddingPage;
 
 /// Turns this process into the sandbox process, the bundler or the trampoline of programs if it was started as one, and does
 /// not come back then. Must be the first thing that `main` does: no thread may exist yet.
