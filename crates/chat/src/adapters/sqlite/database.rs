@@ -81,7 +81,7 @@ impl Database {
         let version = "PRAGMA user_version";
         let mut found: i64 = sqlx::query_scalar(version).fetch_one(&self.writer).await?;
         if found < latest {
-            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let mut transaction = begin(&self.writer, "BEGIN IMMEDIATE").await?;
             found = sqlx::query_scalar(version).fetch_one(&mut *transaction).await?;
             for step in schema::STEPS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
                 sqlx::raw_sql(*step).execute(&mut *transaction).await?;
@@ -105,14 +105,9 @@ impl Database {
 
     /// Begins to write. Nothing is kept before it is committed.
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        let mut turn = 1;
-        loop {
-            // A transaction that begins by reading could not become one that writes once another has written
-            match self.writer.begin_with("BEGIN IMMEDIATE").await {
-                Err(error) if is_busy(&error) && turn < TURNS => turn += 1,
-                result => return result.map_err(|error| self.failed("written", error)),
-            }
-        }
+        // A transaction that begins by reading could not become one that writes once another has written
+        let begun = begin(&self.writer, "BEGIN IMMEDIATE").await;
+        begun.map_err(|error| self.failed("written", error))
     }
 
     /// Keeps what was written.
@@ -122,7 +117,7 @@ impl Database {
 
     /// Begins to read: all that is read sees the database as it is now.
     pub(super) async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.readers.begin().await.map_err(|error| self.failed("read", error))
+        begin(&self.readers, "BEGIN").await.map_err(|error| self.failed("read", error))
     }
 
     /// Connections that only read.
@@ -163,6 +158,23 @@ impl Database {
                 Ok(()) => failed(doing, error),
             },
             _ => failed(doing, error),
+        }
+    }
+}
+
+/// Begins a transaction, and waits for its turn.
+async fn begin(pool: &SqlitePool, how: &'static str) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    let mut turn = 1;
+    loop {
+        match pool.begin_with(how).await {
+            Err(error) if is_busy(&error) && turn < TURNS => turn += 1,
+            // Where the disk was full, SQLite ended the last transaction by itself. The connection does not know that and
+            // would never begin another
+            Err(sqlx::Error::InvalidSavePointStatement) if turn < TURNS => {
+                turn += 1;
+                pool.acquire().await?.close().await?;
+            }
+            result => return result,
         }
     }
 }
