@@ -7,13 +7,43 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod agent;
+mod agents;
+mod announce;
+mod calls;
+mod chat;
+mod commands;
+mod compaction;
+mod context;
+mod conversation;
+mod cost;
+mod ended;
+mod error;
+mod interruption;
+mod live;
+mod mend;
 mod ports;
+mod repetition;
+mod retry;
 mod screen;
+mod session_view;
+mod settings;
 mod store;
+mod stream;
+mod turn;
 
 pub use adapters::sqlite::SqliteSessions;
-pub use ports::{CommandOutcome, Commands, SlashCommand, ToolCall, ToolOutcome, ToolRemark, Toolbox};
+pub use agents::{Parent, Role, SubTask};
+pub use chat::{Chat, ChatPorts, WeakChat};
+pub use commands::builtin_commands;
+pub use conversation::Conversation;
+pub use ended::{EndReason, Ended};
+pub use error::ChatError;
+pub use ports::{CommandOutcome, Commands, PluginLine, SlashCommand, ToolCall, ToolOutcome, ToolRemark, Toolbox};
+pub use retry::{Sleeper, TokioSleeper};
 pub use screen::{Screen, Shown};
+pub use session_view::StoredSessions;
+pub use settings::{AgentRole, Budget, ChatSettings, Compaction, Retries};
 pub use store::{
     AgentRecord, CallOutcome, CallRecord, CallRemark, DaySpending, Exported, Journalled, ModelSpending, NewSession,
     Session, SessionStore, StoreError, Stored, Totals,

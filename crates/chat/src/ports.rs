@@ -65,6 +65,22 @@ pub trait Commands: Send + Sync {
 
     /// Runs one. Nothing if there is none of that name.
     async fn run(&self, session_id: &str, name: &str, arguments: &str) -> Option<Result<CommandOutcome, String>>;
+
+    /// The plugins that there are, for `/plugins`.
+    async fn plugins(&self) -> Vec<PluginLine>;
+}
+
+/// A plugin as `/plugins` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginLine {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// How it is: `active`, `quarantined`, `not granted`.
+    pub state: String,
+    /// What it did in this session, in words: `blocked 2 calls`. Nothing if it did nothing.
+    pub did: Vec<String>,
 }
 
 /// A slash command as `/help` shows it.

@@ -51,6 +51,8 @@ pub enum Shown<'a> {
     Said { command: &'a str, text: &'a str, is_error: bool },
     /// Something else that the person should know.
     Notice { text: &'a str },
+    /// The person interrupted it, and it stopped.
+    Interrupted,
     /// The conversation can't go on.
     Failed { error: &'a str },
 }

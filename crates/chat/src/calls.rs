@@ -1,0 +1,77 @@
+//! Running what a model asks for.
+
+use futures::future::join_all;
+use mimir_shared_providers::Message;
+use serde_json::{Map, Value};
+
+use crate::agent::Agent;
+use crate::ended::Halt;
+use crate::turn::Done;
+use crate::{Shown, ToolCall, ToolOutcome, ToolRemark, context};
+
+impl Agent {
+    /// Runs calls in their order; those next to each other that only read run at once. Each is in the journal before it
+    /// begins, and its end and its result are written together.
+    pub(crate) async fn run_calls(&self, calls: Vec<ToolCall>) -> Result<Vec<Done>, Halt> {
+        let toolbox = &self.live.shared.ports.toolbox;
+        let at_once = self.live.shared.settings.calls_at_once.max(1);
+        let mut done = Vec::with_capacity(calls.len());
+        let mut rest = calls.as_slice();
+        while let Some(first) = rest.first() {
+            if !self.has_tool(&first.name) {
+                done.push(self.refuse(first).await?);
+                rest = &rest[1..];
+                continue;
+            }
+            let reading =
+                rest.iter().take(at_once).take_while(|it| self.has_tool(&it.name) && toolbox.only_reads(&it.name));
+            let (now, later) = rest.split_at(reading.count().max(1));
+            done.extend(self.run_at_once(now).await?);
+            rest = later;
+        }
+        Ok(done)
+    }
+
+    async fn run_at_once(&self, calls: &[ToolCall]) -> Result<Vec<Done>, Halt> {
+        let ports = &self.live.shared.ports;
+        let session = self.live.id();
+        for call in calls {
+            ports.store.call_started(session, self.id(), call).await?;
+            self.live.show(Shown::ToolStarted { agent_id: self.id(), call });
+        }
+        let running = calls.iter().map(|call| ports.toolbox.run(session, self.id(), call));
+        let outcomes = self.interruption.race(join_all(running)).await?;
+        let mut done = Vec::with_capacity(calls.len());
+        for (call, mut outcome) in calls.iter().zip(outcomes) {
+            outcome.result = context::clipped_result(outcome.result, self.live.shared.settings.max_result_bytes);
+            let message = context::result_message(call, outcome.result.clone(), outcome.is_error);
+            let stored = ports.store.call_ended(session, self.id(), call, &outcome, message).await?;
+            self.tell_end(call, &outcome, &stored.message);
+            done.push(Done { call: call.clone(), result: outcome.result });
+        }
+        Ok(done)
+    }
+
+    /// A call of a tool that the agent was not told of. Nothing begins, so nothing is in the journal.
+    async fn refuse(&self, call: &ToolCall) -> Result<Done, Halt> {
+        let result = Value::from(format!("this agent has no tool `{}`", call.name));
+        let stored = self.append(context::result_message(call, result.clone(), true)).await?;
+        let remark =
+            ToolRemark { plugin: None, what: "denied".to_owned(), reason: Some("not one of its tools".to_owned()) };
+        let outcome = ToolOutcome {
+            result: result.clone(),
+            is_error: true,
+            args: Map::new(),
+            duration_ms: 0,
+            remarks: vec![remark],
+        };
+        debug_assert!(stored.message.id.is_some());
+        self.live.show(Shown::ToolEnded { agent_id: self.id(), call, outcome: &outcome });
+        Ok(Done { call: call.clone(), result })
+    }
+
+    fn tell_end(&self, call: &ToolCall, outcome: &ToolOutcome, message: &Message) {
+        self.announcer.added(message);
+        self.live.show(Shown::ToolEnded { agent_id: self.id(), call, outcome });
+    }
+}

@@ -1,0 +1,180 @@
+//! What a model gets to read.
+
+use std::collections::{HashMap, HashSet};
+
+use mimir_shared_providers::{Content, KnownPart, Message, Part, Role};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{Stored, ToolCall};
+
+/// Marks a message of the person's role that the person did not write: what it is.
+pub(crate) const MARK: &str = "mimir";
+/// The mark of the message that a compaction leaves.
+pub(crate) const SUMMARY: &str = "summary";
+/// The mark of the message that `/clear` leaves. The model does not get to read it.
+pub(crate) const CLEARED: &str = "cleared";
+/// The mark of a hint to the model.
+pub(crate) const NOTICE: &str = "notice";
+/// Marks a summary of messages the last of which waits for an answer.
+pub(crate) const WAITS: &str = "waits";
+/// Marks an answer that the person interrupted.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+
+/// A message of the person's role that the person did not write.
+pub(crate) fn marked(mark: &str, text: String) -> Message {
+    let mut message = Message::text(Role::User, text);
+    message.extra.insert(MARK.to_owned(), Value::from(mark));
+    message
+}
+
+/// Whether the person wrote it.
+pub(crate) fn is_by_person(message: &Message) -> bool {
+    message.role == Role::User && !message.extra.contains_key(MARK)
+}
+
+/// The calls that a message asks for.
+pub(crate) fn calls(message: &Message) -> Vec<ToolCall> {
+    let (Role::Assistant, Content::Parts(parts)) = (&message.role, &message.content) else { return Vec::new() };
+    let calls = parts.iter().filter_map(|part| match part {
+        Part::Known(KnownPart::ToolCall { id, name, args, .. }) => {
+            Some(ToolCall { id: id.clone(), name: name.clone(), args: args.clone() })
+        }
+        _ => None,
+    });
+    calls.collect()
+}
+
+/// The ids of the calls that a message asks for.
+pub(crate) fn call_ids(message: &Message) -> Vec<String> {
+    calls(message).into_iter().map(|call| call.id).collect()
+}
+
+/// The message that gives the model a result. Each call has one of its own, so that it can be stored together with the end
+/// of the call; where a provider wants all results of an answer in one message, its adapter joins them.
+pub(crate) fn result_message(call: &ToolCall, result: Value, is_error: bool) -> Message {
+    let part = KnownPart::ToolResult { call_id: call.id.clone(), result, is_error, extra: Map::new() };
+    Message { content: Content::Parts(vec![Part::Known(part)]), ..Message::text(Role::Tool, "") }
+}
+
+/// The ids of the calls that a message answers.
+pub(crate) fn answered(message: &Message) -> impl Iterator<Item = &str> {
+    let parts: &[Part] = match &message.content {
+        Content::Parts(parts) => parts,
+        Content::Text(_) => &[],
+    };
+    parts.iter().filter_map(|part| match part {
+        Part::Known(KnownPart::ToolResult { call_id, .. }) => Some(call_id.as_str()),
+        _ => None,
+    })
+}
+
+/// The calls that have no result, in their order.
+pub(crate) fn unanswered<'a>(messages: impl Iterator<Item = &'a Message> + Clone) -> Vec<ToolCall> {
+    let answers: HashSet<&str> = messages.clone().flat_map(answered).collect();
+    let open = messages.flat_map(calls).filter(|call| !answers.contains(call.id.as_str()));
+    open.collect()
+}
+
+/// Brings messages into the order that models' APIs insist on: after each answer the results of its calls, one for each and
+/// in their order, and results nowhere else. The stored conversation is so anyway; what plugins made of it need not be, and
+/// would be refused.
+pub(crate) fn sound(messages: Vec<Message>) -> Vec<Message> {
+    let mut results: HashMap<String, Message> = HashMap::new();
+    for message in &messages {
+        let Content::Parts(parts) = &message.content else { continue };
+        for part in parts {
+            if let Part::Known(KnownPart::ToolResult { call_id, .. }) = part {
+                let alone =
+                    || Message { role: Role::Tool, content: Content::Parts(vec![part.clone()]), ..message.clone() };
+                results.entry(call_id.clone()).or_insert_with(alone);
+            }
+        }
+    }
+    let mut sound = Vec::with_capacity(messages.len());
+    for mut message in messages {
+        if message.role == Role::Tool {
+            continue;
+        }
+        if let Content::Parts(parts) = &mut message.content {
+            parts.retain(|part| !matches!(part, Part::Known(KnownPart::ToolResult { .. })));
+        }
+        if message.role == Role::Assistant && is_empty(&message) {
+            continue;
+        }
+        let calls = calls(&message);
+        sound.push(message);
+        for call in calls {
+            let result = results.remove(&call.id);
+            sound.push(result.unwrap_or_else(|| result_message(&call, Value::from("there is no result"), true)));
+        }
+    }
+    sound
+}
+
+fn is_empty(message: &Message) -> bool {
+    match &message.content {
+        Content::Text(text) => text.trim().is_empty(),
+        Content::Parts(parts) => parts.iter().all(|part| match part {
+            Part::Known(KnownPart::Text { text, .. }) => text.trim().is_empty(),
+            _ => false,
+        }),
+    }
+}
+
+/// Whether the conversation waits for an answer of the model.
+pub(crate) fn wants_answer(last: Option<&Message>) -> bool {
+    last.is_some_and(|message| match message.extra.get(MARK).and_then(Value::as_str) {
+        Some(CLEARED) => false,
+        Some(SUMMARY) => message.extra.get(WAITS) == Some(&Value::Bool(true)),
+        _ => matches!(message.role, Role::User | Role::Tool),
+    })
+}
+
+/// What of the stored messages the model gets to read.
+pub(crate) fn sent(stored: Vec<Stored>) -> impl Iterator<Item = Message> {
+    let messages = stored.into_iter().map(|stored| stored.message);
+    messages.filter(|message| message.extra.get(MARK).is_none_or(|mark| mark != CLEARED))
+}
+
+/// About how many tokens this has: a quarter of its bytes as JSON.
+pub(crate) fn estimate(value: &(impl Serialize + ?Sized)) -> u64 {
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, value) {
+        Ok(()) => counter.0.div_ceil(4),
+        Err(_) => 0,
+    }
+}
+
+struct Counter(u64);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The beginning of a text, at most `max` bytes of it.
+pub(crate) fn clipped(text: &str, max: usize) -> std::borrow::Cow<'_, str> {
+    if text.len() <= max {
+        return text.into();
+    }
+    let kept = &text[..text.floor_char_boundary(max)];
+    format!("{kept}… ({} more bytes were cut)", text.len() - kept.len()).into()
+}
+
+/// A result of at most about `max` bytes of JSON.
+pub(crate) fn clipped_result(result: Value, max: usize) -> Value {
+    match &result {
+        Value::String(text) if text.len() > max => Value::from(clipped(text, max).into_owned()),
+        Value::Array(_) | Value::Object(_) if estimate(&result).saturating_mul(4) > max as u64 => {
+            Value::from(clipped(&result.to_string(), max).into_owned())
+        }
+        _ => result,
+    }
+}
