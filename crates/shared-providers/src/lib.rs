@@ -6,17 +6,23 @@
 
 #![forbid(unsafe_code)]
 
+mod anthropic;
 mod budget;
+mod http;
 mod message;
+mod openai;
 mod ports;
 mod prices;
 mod provider;
+mod router;
+mod scenario;
 mod scripted;
 mod secret;
 mod settings;
 mod usage;
 
 pub use budget::{BudgetExceeded, BudgetMeter, Reservation};
+pub use http::HttpProvider;
 pub use message::{Content, KnownPart, Message, Part, Role, ToolDefinition};
 pub use ports::{
     Credentials, CredentialsError, NoCredentials, NoPause, Pause, ProviderHttpRequest, ProviderHttpResponse, Transport,
@@ -24,6 +30,8 @@ pub use ports::{
 };
 pub use prices::{InvalidPrices, LongPrompt, Price, PriceTable};
 pub use provider::{ChatEvent, ChatRequest, ChatResponse, ChatStream, LlmProvider, ProviderError, StopReason};
+pub use router::ProviderRouter;
+pub use scenario::{InvalidScenario, Scenario, ScenarioModel};
 pub use scripted::{ScriptedAnswer, ScriptedProvider};
 pub use secret::Secret;
 pub use settings::{AnswerLimits, InvalidProvider, ProviderKind, ProviderSettings};

@@ -132,7 +132,8 @@ impl fmt::Debug for ProviderSettings {
         f.debug_struct("ProviderSettings")
             .field("name", &self.name)
             .field("kind", &self.kind)
-            .field("base_url", &self.base_url)
+            // Whoever wrote a password into it did so by mistake
+            .field("base_url", &self.base_url.rsplit('@').next())
             .field("api_key", &self.api_key)
             .field("headers", &headers)
             .finish_non_exhaustive()

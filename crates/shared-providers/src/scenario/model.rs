@@ -188,13 +188,11 @@ fn role_of(request: &ChatRequest) -> Option<String> {
         return Some(model.to_owned());
     }
     let system = request.messages.iter().filter(|message| message.role == Role::System);
-    system
-        .filter_map(|message| {
-            let text = message.plain_text();
-            let (_, rest) = text.split_once(ROLE)?;
-            rest.split_once('`').map(|(role, _)| role.to_owned())
-        })
-        .last()
+    system.rev().find_map(|message| {
+        let text = message.plain_text();
+        let (_, rest) = text.split_once(ROLE)?;
+        rest.split_once('`').map(|(role, _)| role.to_owned())
+    })
 }
 
 fn error(failure: &Failure) -> ProviderError {

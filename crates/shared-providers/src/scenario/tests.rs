@@ -56,7 +56,7 @@ fn play(model: &ScenarioModel, name: &str, result: impl Fn(&str) -> (Value, bool
     }
 }
 
-fn check(scenario: Value, name: &str, expected: &[&str]) {
+fn check(scenario: &Value, name: &str, expected: &[&str]) {
     let told = play(&model(scenario.clone()), name, |tool| (json!({ "stdout": format!("ran {tool}") }), tool == "bad"));
     assert_eq!(told, expected, "{scenario}");
 }
@@ -65,12 +65,12 @@ fn check(scenario: Value, name: &str, expected: &[&str]) {
 fn plays_turns_loops_conditions_and_failures() {
     let bash = |command: &str| json!([{ "tool": "bash", "args": { "command": command } }]);
     check(
-        json!({ "turns": [{ "say": "first", "calls": bash("ls") }, { "say": "saw ${result.0.stdout}" }] }),
+        &json!({ "turns": [{ "say": "first", "calls": bash("ls") }, { "say": "saw ${result.0.stdout}" }] }),
         "scripted",
         &[r#"first [bash {"command":"ls"}]"#, "saw ran bash"],
     );
     check(
-        json!({ "turns": [{ "repeat": 2, "turns": [{ "repeat": 2, "calls": bash("${j}.${i}") }] }, { "say": "x" }] }),
+        &json!({ "turns": [{ "repeat": 2, "turns": [{ "repeat": 2, "calls": bash("${j}.${i}") }] }, { "say": "x" }] }),
         "scripted",
         &[
             r#" [bash {"command":"1.1"}]"#,
@@ -81,7 +81,7 @@ fn plays_turns_loops_conditions_and_failures() {
         ],
     );
     check(
-        json!({ "turns": [
+        &json!({ "turns": [
             { "calls": [{ "tool": "bad" }] },
             { "when": { "isError": false }, "say": "good", "else": { "say": "it failed for ${user}: ${nothing}" } },
         ] }),
@@ -89,21 +89,21 @@ fn plays_turns_loops_conditions_and_failures() {
         &[" [bad {}]", "it failed for do it: ${nothing}"],
     );
     check(
-        json!({ "turns": [{ "when": { "user": "nobody says this" }, "say": "skipped" }, { "say": "done" }] }),
+        &json!({ "turns": [{ "when": { "user": "nobody says this" }, "say": "skipped" }, { "say": "done" }] }),
         "scripted",
         &["done"],
     );
     check(
-        json!({ "turns": [{ "error": { "kind": "rateLimited", "times": 2 }, "say": "at last" }] }),
+        &json!({ "turns": [{ "error": { "kind": "rateLimited", "times": 2 }, "say": "at last" }] }),
         "scripted",
         &["error: scripted asks for fewer requests", "error: scripted asks for fewer requests", "at last"],
     );
     check(
-        json!({ "turns": [{ "say": "main" }], "agents": { "explore": [{ "say": "sub" }] }, "end": "over" }),
+        &json!({ "turns": [{ "say": "main" }], "agents": { "explore": [{ "say": "sub" }] }, "end": "over" }),
         "scripted/explore",
         &["sub"],
     );
-    check(json!({ "turns": [{ "say": "main" }], "end": "over" }), "explore", &["over"]);
+    check(&json!({ "turns": [{ "say": "main" }], "end": "over" }), "explore", &["over"]);
 }
 
 #[test]
