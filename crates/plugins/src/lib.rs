@@ -37,6 +37,7 @@
 
 mod adapters;
 mod builder;
+mod builtin;
 mod closed;
 mod context;
 mod custom_tool;

@@ -15,7 +15,9 @@ use mimir_sandbox::{CapabilityControl, PluginImage, PluginSandbox, SandboxOption
 use mimir_shared_config::{
     Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, PluginMode, Rules, effective,
 };
-use mimir_shared_platform::{AuditFolder, AuditLog, AuditRecord, Clock, FileAuditLog, Guard, SystemClock};
+use mimir_shared_platform::{
+    AuditFolder, AuditLog, AuditRecord, Clock, FileAuditLog, Guard, HostProcesses, SystemClock,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -27,6 +29,8 @@ use crate::adapters::reporter::BusReporter;
 use crate::adapters::state_store::{LoaderStates, Shared};
 use crate::adapters::subscriber::SandboxedPlugin;
 use crate::builder::Prepared;
+use crate::builtin::precompact_hooks::{self, PreCompactHooks};
+use crate::builtin::{TAKEN, is_taken};
 use crate::closed::close_places;
 use crate::context::context_of;
 use crate::layers::{check_required, required};
@@ -122,6 +126,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
             Err(error) => starting.failed(&found, &error).await?,
         }
     }
+    starting.add_hooks(audit.clone()).await?;
     if !starting.untrusted.is_empty() {
         starting.reports.push(Report::untrusted(&prepared.surroundings.places.project, &starting.untrusted));
     }
@@ -170,6 +175,10 @@ async fn load(prepared: &Prepared, reports: &Reports) -> Result<Vec<Enabled>, Pl
     }
     let mut loading = JoinSet::new();
     for found in found.into_iter().filter(Found::is_enabled) {
+        if is_taken(&found.id) {
+            reports.push(Report::off(&found.id, format!("does not run: {TAKEN}"), "give it another name".to_owned()));
+            continue;
+        }
         let loader = prepared.loader.clone();
         loading.spawn(async move {
             let loaded = loader.load(&found).await.map(Arc::new);
@@ -232,6 +241,36 @@ impl Starting<'_> {
         self.bus.subscribe(subscription, running.clone());
         self.order.push(id.clone());
         self.running.insert(id, running);
+        Ok(())
+    }
+
+    /// Lets the commands under `hooks.PreCompact` run, which they did before there were plugins: without any plugin, too.
+    /// A replay runs nothing.
+    async fn add_hooks(&mut self, audit: Option<Arc<dyn AuditLog>>) -> Result<(), PluginsError> {
+        let Prepared { config, surroundings, settings, .. } = self.prepared;
+        if !matches!(settings.effects, Effects::Live) {
+            return Ok(());
+        }
+        let place = precompact_hooks::Place {
+            processes: Arc::new(HostProcesses::new([])),
+            environment: surroundings.environment.clone(),
+            project: surroundings.places.project.clone(),
+            reports: self.reports.clone(),
+            audit,
+        };
+        let Some(hooks) = PreCompactHooks::new(config, place) else { return Ok(()) };
+        let subscription = hooks.subscription(&self.order, GRACE);
+        self.registry
+            .register(Registration {
+                name: subscription.name.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                state: PluginState::Active,
+                // What fails is a command of the user's, of which the others know nothing
+                quarantine_after: u32::MAX,
+            })
+            .await
+            .map_err(PluginsError::Registry)?;
+        self.bus.subscribe(subscription, Arc::new(hooks));
         Ok(())
     }
 

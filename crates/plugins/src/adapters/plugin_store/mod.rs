@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 
 use super::problems::{load_error, problem, problems_of};
 use crate::builder::Prepared;
+use crate::builtin::precompact_hooks;
 use crate::surroundings::Surroundings;
 use crate::{PluginsBuilder, PluginsError};
 
@@ -135,10 +136,15 @@ impl PluginStore for Store {
         let mut found = self.discover().await?.found;
         found.sort_by_cached_key(|found| (found.position.unwrap_or(usize::MAX), found.id.clone()));
         let examined = self.examine(found).await;
-        Ok(examined.iter().map(|plugin| self.summary(plugin)).collect())
+        Ok(examined.iter().map(|plugin| self.summary(plugin)).chain(self.built_in()).collect())
     }
 
     async fn info(&self, name: &str, start: bool) -> Result<PluginInfo, StoreError> {
+        if name == precompact_hooks::NAME
+            && let Some(info) = self.built_in_info()
+        {
+            return Ok(info);
+        }
         let found = self.find(name).await?;
         let id = found.id.clone();
         let loaded = Some(self.loader.load(&found).await);

@@ -1,13 +1,17 @@
 //! What was found, as the command line shows it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mimir_commands::{GrantState as Granted, PluginInfo, PluginState, PluginSummary, Severity, Source, with_causes};
 use mimir_loader::{GrantState, Place};
-use mimir_shared_config::{Capabilities, Decision, Failure, LimitSettings, Limits, Origin, effective, widened};
+use mimir_shared_config::{
+    Capabilities, Decision, EventName, Failure, LimitSettings, Limits, Origin, PluginMode, effective, widened,
+};
 
 use super::{Examined, Store};
 use crate::adapters::problems::{problem, problems_of};
+use crate::builtin::precompact_hooks::{self, switched_off};
+use crate::builtin::{TAKEN, is_taken};
 
 /// A state, why, and what to do.
 struct Standing {
@@ -36,6 +40,45 @@ impl Store {
             shadows: found.shadowed.iter().map(|shadowed| shadowed.dir.clone()).collect(),
             mode: self.config.mode_of(&found.id, &found.decision, found.needs_trust),
         }
+    }
+
+    /// What is part of Mimir and does something here.
+    pub(super) fn built_in(&self) -> Option<PluginSummary> {
+        let first = self.config.hooks.pre_compact.first()?;
+        let (state, why) = match switched_off(&self.config) {
+            Some(why) => (PluginState::Disabled, why),
+            None => (PluginState::Ready, format!("hooks in {}", self.place(&first.origin))),
+        };
+        Some(PluginSummary {
+            id: precompact_hooks::NAME.to_owned(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            source: Source::BuiltIn,
+            path: PathBuf::from(&first.origin.place),
+            state,
+            why,
+            hint: None,
+            granted: Granted::NotNeeded,
+            needs: Capabilities::default(),
+            events: vec![EventName::SessionCompacting.to_string()],
+            shadows: Vec::new(),
+            mode: PluginMode::Enforce,
+        })
+    }
+
+    /// The same with all that is known.
+    pub(super) fn built_in_info(&self) -> Option<PluginInfo> {
+        Some(PluginInfo {
+            summary: self.built_in()?,
+            description: Some(precompact_hooks::DESCRIPTION.to_owned()),
+            author: None,
+            license: None,
+            hash: None,
+            effective: Capabilities::default(),
+            failure: "open".to_owned(),
+            limits: Vec::new(),
+            registered: None,
+            problems: Vec::new(),
+        })
     }
 
     pub(super) fn info_of(&self, plugin: &Examined) -> PluginInfo {
@@ -84,6 +127,9 @@ impl Store {
         let Examined { found, loaded } = plugin;
         let id = &found.id;
         let off = |state, why: String, hint: Option<String>| Standing { state, why, hint };
+        if is_taken(id) {
+            return off(PluginState::Broken, TAKEN.to_owned(), Some("give it another name".to_owned()));
+        }
         let why = match &found.decision {
             Decision::Disabled(origin) => {
                 let hint = format!("mimir plugin enable {id}");
