@@ -122,6 +122,8 @@ fn context(root: &Path, gate: Arc<dyn Gate>, audit: Arc<dyn AuditLog>) -> Plugin
         secrets: Arc::new(Nothing),
         docker: Arc::new(DockerEngine::new(None)),
         models: None,
+        tools: None,
+        asker: None,
         clock: Arc::new(SystemClock),
         notifier: Arc::new(Nothing),
         audit,

@@ -12,14 +12,15 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::ledger::Ledger;
 use crate::ops;
+use crate::ops::ask::Asking;
 use crate::ops::fetch::Answers;
 use crate::ops::llm::Chats;
 use crate::secrets::{Handles, redacted_text};
 use crate::storage::Storage;
 use crate::turns::Turns;
 use crate::{
-    ApiError, ApiLimits, Effects, ErrorCode, EventSink, Gate, HostRequest, LogLine, LogSink, Models, Origin,
-    PluginProfile, SecretStore, SessionView, public_config,
+    ApiError, ApiLimits, Asker, Effects, ErrorCode, EventSink, Gate, HostRequest, LogLine, LogSink, Models, Origin,
+    PluginProfile, SecretStore, SessionView, ToolCatalog, public_config,
 };
 
 /// The host's side of `ctx.*`, for all plugins of one project.
@@ -47,6 +48,10 @@ pub struct ContextPorts {
     pub docker: Arc<dyn DockerClient>,
     /// Answers calls of language models; nothing where no provider is set up.
     pub models: Option<Models>,
+    /// The agent's tools; nothing where no agent runs.
+    pub tools: Option<Arc<dyn ToolCatalog>>,
+    /// Puts questions to the person; nothing where there is none.
+    pub asker: Option<Arc<dyn Asker>>,
     /// The time, for measuring.
     pub clock: Arc<dyn Clock>,
     /// Shows what plugins tell the user.
@@ -83,6 +88,7 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     pub(crate) answers: Answers,
     pub(crate) chats: Chats,
+    pub(crate) asking: Asking,
     pub(crate) handles: Handles,
     pub(crate) limits: ApiLimits,
     pub(crate) effects: Effects,
@@ -122,6 +128,7 @@ impl PluginContext {
             turns,
             answers: Answers::default(),
             chats: Chats::default(),
+            asking: Asking::default(),
             handles: Handles::default(),
             limits: settings.limits,
             effects: settings.effects,
@@ -221,6 +228,11 @@ async fn answer(call: &Arc<Call>, op: &str) -> Result<Value, ApiError> {
         "fetch" => ops::fetch::fetch(call).await,
         "secret.handle" => ops::secret::handle(call),
         "docker.run" => ops::docker::run(call).await,
+        "tools.list" => ops::tools::list(call).await,
+        "tools.get" => ops::tools::get(call).await,
+        "tools.execute" => ops::tools::execute(call).await,
+        "ask" => ops::ask::ask(call).await,
+        "confirm" => ops::ask::confirm(call).await,
         "llm.chat" => ops::llm::chat(call).await,
         "llm.stream" => ops::llm::stream(call).await,
         "llm.countTokens" => ops::llm::count_tokens(call).await,
@@ -284,6 +296,8 @@ mod tests {
             http: Arc::new(ReqwestClient::new()),
             docker: Arc::new(DockerEngine::new(None)),
             models: None,
+            tools: None,
+            asker: None,
             secrets: Arc::new(MockSecretStore::new()),
             clock: Arc::new(ManualClock::at(0)),
             notifier: Arc::new(MemoryNotifier::default()),

@@ -43,6 +43,8 @@ pub enum ErrorCode {
     Limit,
     /// There is no such call.
     Unsupported,
+    /// The tool that was called failed, or was refused.
+    Failed,
 }
 
 impl ErrorCode {
@@ -57,6 +59,7 @@ impl ErrorCode {
             Self::Timeout => "TIMEOUT",
             Self::Limit => "LIMIT",
             Self::Unsupported => "UNSUPPORTED",
+            Self::Failed => "FAILED",
         }
     }
 }

@@ -32,7 +32,8 @@ pub use context::{ContextPorts, ContextSettings, PluginContext};
 pub use error::{ApiError, ErrorCode};
 pub use limits::ApiLimits;
 pub use ports::{
-    EventSink, FileChange, FileEvent, Gate, LogLevel, LogLine, LogSink, Models, SecretStore, SessionInfo, SessionView,
+    Asked, Asker, EventSink, FileChange, FileEvent, Gate, LogLevel, LogLine, LogSink, Models, Question, QuestionKind,
+    SecretStore, SessionInfo, SessionView, ToolAnswer, ToolCatalog, ToolRequest,
 };
 pub use profile::{HostRequest, Origin, PluginProfile};
 pub use public_config::public_config;

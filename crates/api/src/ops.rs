@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::call::Call;
 use crate::{ApiError, ErrorCode};
 
+pub(crate) mod ask;
 pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod fetch;
@@ -16,6 +17,7 @@ pub(crate) mod notify;
 pub(crate) mod secret;
 pub(crate) mod session;
 pub(crate) mod storage;
+pub(crate) mod tools;
 
 /// Does work on files where it keeps no isolate and no call of another plugin waiting. It has a turn of its plugin's until
 /// it is done, also where nobody waits for that any more.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mimir_shared_config::{Access, Denial, Llm, PluginId};
-use mimir_shared_providers::{LlmProvider, Message, PriceTable};
+use mimir_shared_platform::Guard;
+use mimir_shared_providers::{LlmProvider, Message, PriceTable, ToolDefinition};
 use serde_json::{Map, Value};
 
 use crate::{ApiError, Origin, PluginProfile, SecretValue};
@@ -59,6 +60,98 @@ pub struct SessionInfo {
     pub id: String,
     /// What else the agent keeps about it.
     pub metadata: Map<String, Value>,
+}
+
+/// The agent's tools, behind its dispatcher: a call passes all that a call of the model's passes, permissions included.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait ToolCatalog: Send + Sync {
+    /// The tools that there are.
+    async fn list(&self) -> Vec<ToolDefinition>;
+
+    /// Calls a tool. If the future is dropped, what it started is stopped.
+    async fn execute(&self, request: ToolRequest) -> ToolAnswer;
+}
+
+/// A call of a tool that a plugin asks for. Nothing about the name and the arguments is checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolRequest {
+    /// The tool.
+    pub name: String,
+    /// Its arguments.
+    pub args: Map<String, Value>,
+    /// The session of the event or tool at hand.
+    pub session_id: Option<Arc<str>>,
+    /// The plugins that caused it, the first cause first; the one that asks for it is the last. What the call raises goes to
+    /// none of them, and its permission is not theirs to give.
+    pub chain: Arc<[PluginId]>,
+}
+
+/// What came of a call of a tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolAnswer {
+    /// What the tool gave, or why it failed or was refused.
+    pub result: Value,
+    /// Whether it failed or was refused.
+    pub is_error: bool,
+}
+
+/// Puts questions to the person at the terminal.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait Asker: Send + Sync {
+    /// Asks. If the future is dropped, the question is taken back.
+    async fn ask(&self, question: &Question) -> Asked;
+}
+
+/// A plugin's question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Who asks.
+    pub plugin: PluginId,
+    /// The question in one line that can be shown as it is. Show [`Question::line`], which says whose it is.
+    pub text: String,
+    /// What may be answered.
+    pub kind: QuestionKind,
+    /// What an empty answer means.
+    pub default: Option<String>,
+    /// The session at hand.
+    pub session_id: Option<Arc<str>>,
+}
+
+/// What may be answered to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuestionKind {
+    /// Anything.
+    Text,
+    /// One of these, each in one line.
+    Choice(Vec<String>),
+    /// [`Question::YES`], or anything else for no.
+    Confirm,
+}
+
+/// What came of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// The person answered. For a choice it is one of them.
+    Answered(String),
+    /// The person would not answer.
+    Declined,
+    /// There is no person here.
+    Nobody,
+}
+
+impl Question {
+    /// The answer that confirms.
+    pub const YES: &str = "yes";
+
+    /// The question as it is to be shown: one line that says which plugin asks.
+    pub fn line(&self) -> String {
+        match Guard::AskNamed.stands() {
+            true => format!("the plugin {} asks: {}", self.plugin, self.text),
+            false => self.text.clone(),
+        }
+    }
 }
 
 /// Takes the events that calls of plugins raise.

@@ -28,6 +28,8 @@ pub enum Part {
     Permissions,
     /// Secrets that it uses without seeing them
     Secrets,
+    /// Calls of the agent's tools
+    Tools,
     /// WebAssembly
     Wasm,
     /// The limits that it wants raised
@@ -39,7 +41,7 @@ pub(crate) fn only(asked: &Capabilities, parts: &[Part]) -> Capabilities {
     let has = |part: Part| parts.contains(&part);
     let files = has(Part::Filesystem);
     // Taken apart in full, so that a new capability cannot be granted by a list that does not name it
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = asked.clone();
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, tools, wasm } = asked.clone();
     Capabilities {
         filesystem: Filesystem {
             read: filesystem.read && (files || has(Part::Read)),
@@ -54,6 +56,7 @@ pub(crate) fn only(asked: &Capabilities, parts: &[Part]) -> Capabilities {
         env: if has(Part::Env) { env } else { Default::default() },
         permissions: if has(Part::Permissions) { permissions } else { Default::default() },
         secrets: if has(Part::Secrets) { secrets } else { Default::default() },
+        tools: if has(Part::Tools) { tools } else { Default::default() },
         wasm: wasm && has(Part::Wasm),
     }
 }

@@ -26,7 +26,7 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
             several => Ask { what: what.to_owned(), items: several.iter().map(|item| exact(item)).collect(), risk },
         });
     };
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = capabilities;
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, tools, wasm } = capabilities;
 
     if exec.enabled {
         let anything = exec.allowlist.iter().any(|pattern| pattern.chars().all(|c| c == '*' || c == ' '));
@@ -96,6 +96,16 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
             Some(models) => ask(Risk::Medium, &format!("call language models{spending}{tokens}:"), models),
         }
     }
+    if !tools.is_empty() {
+        // Whoever calls `bash` runs programs, as far as the permissions let the agent
+        let is_any = tools.iter().any(|glob| glob.chars().all(|c| c == '*'));
+        let runs = is_any || tools.iter().any(|glob| glob.starts_with("bash") || glob.starts_with('*'));
+        let risk = if runs { Risk::High } else { Risk::Medium };
+        match is_any {
+            true => ask(risk, "have any of the agent's tools called, with the permissions that the agent has", &[]),
+            false => ask(risk, "have tools of the agent's called, with the permissions that the agent has:", tools),
+        }
+    }
     if filesystem.read {
         ask(Risk::Low, &format!("read files of this project{except}"), &[]);
     }
@@ -108,7 +118,7 @@ pub fn asks(capabilities: &Capabilities) -> Vec<Ask> {
 
 /// The same in a few words, for a table; `nothing` if it asks for nothing.
 pub fn short(capabilities: &Capabilities) -> String {
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = capabilities;
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, tools, wasm } = capabilities;
     let mut words = Vec::new();
     let files = [("read", filesystem.read), ("write", filesystem.write), ("delete", filesystem.delete)];
     let files: Vec<_> = files.iter().filter(|(_, wanted)| *wanted).map(|(verb, _)| *verb).collect();
@@ -136,6 +146,9 @@ pub fn short(capabilities: &Capabilities) -> String {
     }
     if let Some(risk) = permissions.approve {
         words.push(format!("approve ≤ {}", risk_name(risk)));
+    }
+    if !tools.is_empty() {
+        words.push(format!("tools {}", few(tools)));
     }
     if *wasm {
         words.push("wasm".to_owned());

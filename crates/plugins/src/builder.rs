@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mimir_api::{Effects, SessionView};
+use mimir_api::{Asker, Effects, SessionView, ToolCatalog};
 use mimir_loader::{BundlerProcess, PluginLoader};
 use mimir_sandbox::Placement;
 use mimir_shared_config::{Config, Isolation};
@@ -29,6 +29,8 @@ pub struct PluginsBuilder {
     pub(crate) effects: Effects,
     pub(crate) sessions: Option<Arc<dyn SessionView>>,
     pub(crate) llm: Option<Arc<dyn LlmProvider>>,
+    pub(crate) tools: Option<Arc<dyn ToolCatalog>>,
+    pub(crate) asker: Option<Arc<dyn Asker>>,
     pub(crate) on_report: Option<OnReport>,
 }
 
@@ -58,6 +60,8 @@ impl Default for PluginsBuilder {
             effects: Effects::Live,
             sessions: None,
             llm: None,
+            tools: None,
+            asker: None,
             on_report: None,
         }
     }
@@ -162,6 +166,20 @@ impl PluginsBuilder {
     #[must_use]
     pub fn llm(mut self, provider: Arc<dyn LlmProvider>) -> Self {
         self.llm = Some(provider);
+        self
+    }
+
+    /// The agent's tools, which `ctx.tools` calls. Without it, calls of tools are refused as `UNSUPPORTED`.
+    #[must_use]
+    pub fn tools(mut self, catalog: Arc<dyn ToolCatalog>) -> Self {
+        self.tools = Some(catalog);
+        self
+    }
+
+    /// Who puts the questions of `ctx.ask` and `ctx.confirm` to the person. Without it, they are refused as `UNSUPPORTED`.
+    #[must_use]
+    pub fn asker(mut self, asker: Arc<dyn Asker>) -> Self {
+        self.asker = Some(asker);
         self
     }
 

@@ -56,8 +56,8 @@ pub use builder::{PluginsBuilder, Prepared};
 pub use custom_tool::{CustomToolCode, CustomToolHandle};
 pub use error::PluginsError;
 pub use mimir_api::{
-    ApiError, BuiltTool, DeclaredCommand, Effects, ErrorCode, RecordedCall, RecordedCalls, Recording, Registrations,
-    SessionInfo, SessionView,
+    ApiError, Asked, Asker, BuiltTool, DeclaredCommand, Effects, ErrorCode, Question, QuestionKind, RecordedCall,
+    RecordedCalls, Recording, Registrations, SessionInfo, SessionView, ToolAnswer, ToolCatalog, ToolRequest,
 };
 pub use mimir_commands::{Problem, Severity};
 /// The events' payloads, the decisions about them, and the typed emitters.

@@ -193,6 +193,15 @@ const loadDocker = once(() => ObjectFreeze({
   }),
 }));
 
+const loadTools = once(() => ObjectFreeze({
+  list: () => call('tools.list', nothing),
+  get: (name) => PromisePrototypeThen(
+    call('tools.get', () => ({ name: text(name, 'the name') })),
+    (tool) => (tool === null ? undefined : tool),
+  ),
+  execute: (name, args) => call('tools.execute', () => ({ name: text(name, 'the name'), args })),
+}));
+
 const LEVELS = { __proto__: null, debug: 0, info: 1, warn: 2, error: 3 };
 
 function log(level, values) {
@@ -235,6 +244,14 @@ const ctx = {
   session: ObjectFreeze(session),
   notify: (message, level) => call('notify', () => ({ message: text(message, 'the message'), level: level ?? 'info' })),
   secret: (name) => call('secret.handle', () => ({ name: text(name, 'the name') })),
+  ask: (question, options) => PromisePrototypeThen(
+    call('ask', () => ({ question: text(question, 'the question'), choices: options?.choices, default: options?.default })),
+    (answer) => (answer === null ? undefined : answer),
+  ),
+  confirm: (question) => call('confirm', () => ({ question: text(question, 'the question') })),
+  get tools() {
+    return loadTools();
+  },
   get llm() {
     return loadLlm();
   },

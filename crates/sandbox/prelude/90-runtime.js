@@ -200,6 +200,9 @@ function registerAll(list, what, into, declared) {
 function schemaOf(schema) {
   if (typeof schema !== 'object' || schema === null) return undefined;
   if (typeof schema.toJSONSchema === 'function') return schema.toJSONSchema({ io: 'input' });
+  if (schema['~standard'] !== undefined) {
+    throw new TypeError('a schema can\'t be turned into JSON Schema: use tool() of @mimir/plugin, Zod 4.2 or later, or JSON Schema');
+  }
   return schema;
 }
 

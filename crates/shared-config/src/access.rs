@@ -68,6 +68,11 @@ pub enum Access {
         /// The image, as `docker run` takes it.
         image: String,
     },
+    /// Have one of the agent's tools called.
+    Tool {
+        /// The tool's name.
+        name: String,
+    },
     /// Approve a permission request in the user's place.
     Approve {
         /// The request's risk.
@@ -75,6 +80,8 @@ pub enum Access {
     },
     /// Show the user a message.
     Notify,
+    /// Ask the user a question.
+    Ask,
     /// Write to the log.
     Log,
     /// Use the plugin's own key-value store.
@@ -97,8 +104,10 @@ impl Access {
             Self::Secret { .. } => "secrets",
             Self::Llm { .. } => "llm",
             Self::Docker { .. } => "docker",
+            Self::Tool { .. } => "tools",
             Self::Approve { .. } => "permissions.approve",
             Self::Notify => "notify",
+            Self::Ask => "ask",
             Self::Log => "log",
             Self::Storage => "storage",
             Self::Session => "session",
@@ -125,8 +134,10 @@ impl fmt::Display for Access {
             Self::Secret { name, url } => write!(f, "send the secret {name} to {url}"),
             Self::Llm { model } => write!(f, "call the language model {model}"),
             Self::Docker { image } => write!(f, "run a container of {image}"),
+            Self::Tool { name } => write!(f, "call the tool {name}"),
             Self::Approve { risk } => write!(f, "approve a request of {risk} risk"),
             Self::Notify => f.write_str("notify the user"),
+            Self::Ask => f.write_str("ask the user"),
             Self::Log => f.write_str("write to the log"),
             Self::Storage => f.write_str("use its storage"),
             Self::Session => f.write_str("read the session"),

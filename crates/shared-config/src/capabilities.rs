@@ -23,6 +23,10 @@ pub struct Capabilities {
     pub permissions: Permissions,
     /// Credentials that the plugin may send without ever seeing them.
     pub secrets: Vec<Secret>,
+    /// The agent's tools that the plugin may have called, as globs (`*`, `?`) on their whole name: `read`, `mcp_github_*`. Each
+    /// call asks for its own permission, like the agent's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     /// Whether `WebAssembly` exists in the plugin's isolate.
     pub wasm: bool,
 }

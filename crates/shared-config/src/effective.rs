@@ -14,7 +14,7 @@ pub fn effective(requested: &Capabilities, granted: &Capabilities, policy: Optio
 
 fn intersection(a: &Capabilities, b: &Capabilities) -> Capabilities {
     // Taken apart in full, so that a new capability cannot be forgotten here
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = a;
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, tools, wasm } = a;
     Capabilities {
         filesystem: Filesystem {
             read: filesystem.read && b.filesystem.read,
@@ -46,6 +46,7 @@ fn intersection(a: &Capabilities, b: &Capabilities) -> Capabilities {
             approve: permissions.approve.zip(b.permissions.approve).map(|(ours, theirs)| ours.min(theirs)),
         },
         secrets: shared_secrets(secrets, &b.secrets),
+        tools: globs(tools, &b.tools, Glob::new),
         wasm: *wasm && b.wasm,
     }
 }

@@ -93,6 +93,12 @@ pub(crate) fn check_capabilities(findings: &mut Findings<'_>, at: &[&str]) {
         is_pattern.then_some(()).ok_or_else(wrong)
     });
     findings.check_texts(&keys(&["llm", "models"]), |glob| check_not_empty(glob, "model"));
+    findings.check_texts(&keys(&["tools"]), |glob| {
+        check_not_empty(glob, "tool")?;
+        let is_pattern = glob.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'*' | b'?'));
+        let wrong = || Wrong::new(format!("`{glob}` is no name of a tool")).with_help("write read or mcp_github_*");
+        is_pattern.then_some(()).ok_or_else(wrong)
+    });
     check_secrets(findings, &keys(&["secrets"]));
     findings.check_texts(&keys(&["env"]), |name| {
         let is_name = !name.is_empty() && !name.contains(['=', '\0', '*']);

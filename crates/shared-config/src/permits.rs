@@ -57,12 +57,20 @@ impl Capabilities {
                 let hint = add(&format!("`{image}` to `images`"), "docker");
                 Err(Denial::new(access, format!("`{image}` is not among the plugin's `docker.images`"), Some(hint)))
             }
+            Access::Tool { name } if self.tools.iter().any(|glob| Glob::new(glob).matches(name)) => Ok(()),
+            Access::Tool { name } => {
+                let reason = match self.tools.is_empty() {
+                    true => format!("calling the tool `{name}` needs the capability `tools`"),
+                    false => format!("`{name}` is not among the plugin's `tools`"),
+                };
+                Err(Denial::new(access, reason, Some(ask(&format!("`{name}` to `capabilities.tools`")))))
+            }
             Access::Approve { risk } if self.permissions.approve.is_some_and(|highest| *risk <= highest) => Ok(()),
             Access::Approve { risk } => {
                 let what = format!("approving a request of {risk} risk");
                 Err(not_granted(access, &what, "permissions", &format!("`approve: {risk}`")))
             }
-            Access::Notify | Access::Log | Access::Storage | Access::Session => Ok(()),
+            Access::Notify | Access::Ask | Access::Log | Access::Storage | Access::Session => Ok(()),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{Capabilities, Exec, LimitSettings, Limits, Llm};
 pub fn widened(requested: &Capabilities, granted: &Capabilities) -> Vec<String> {
     let mut lines = Vec::new();
     // Taken apart in full, so that a new capability cannot be forgotten here
-    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, wasm } = requested;
+    let Capabilities { filesystem, network, exec, llm, docker, env, permissions, secrets, tools, wasm } = requested;
     let mut say = |is_new: bool, line: String| {
         if is_new {
             lines.push(line);
@@ -98,6 +98,10 @@ pub fn widened(requested: &Capabilities, granted: &Capabilities) -> Vec<String> 
             say(is_new, format!("send the secret {} to {to}, without seeing it", secret.name));
         }
     }
+    for glob in tools {
+        let line = if glob == "*" { "call any of the agent's tools".to_owned() } else { format!("call the tool {glob}") };
+        say(!is_covered(glob, &granted.tools, Glob::new), line);
+    }
     say(*wasm && !granted.wasm, "run WebAssembly".to_owned());
     lines
 }
@@ -160,6 +164,7 @@ impl Capabilities {
             &mut own.exec.allowlist,
             &mut own.docker.images,
             &mut own.env,
+            &mut own.tools,
         ]
         .into_iter()
         .chain(own.llm.models.as_mut())

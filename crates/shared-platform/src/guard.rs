@@ -110,6 +110,12 @@ guards! {
     LlmModels = "llm.models";
     /// A call of a model has a largest number of tokens.
     LlmTokens = "llm.tokens";
+    /// Only listed tools are called, and told of.
+    ToolsListed = "tools.listed";
+    /// A plugin is behind the tools that it has called: nobody asks it for the permission.
+    ToolsCause = "tools.cause";
+    /// A plugin's question to the user is one line that names the plugin.
+    AskNamed = "ask.named";
     /// Only listed images are run.
     DockerImages = "docker.images";
     /// A container has no network, no privileges, a bounded share of the machine, and nothing of it mounted.

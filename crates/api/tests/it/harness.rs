@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use mimir_api::{
-    ApiError, ApiLimits, ContextPorts, ContextSettings, Effects, EventSink, FileChange, FileEvent, Gate, HostRequest,
+    ApiError, ApiLimits, Asker, ContextPorts, ContextSettings, Effects, EventSink, FileChange, FileEvent, Gate, HostRequest,
     LogLine, LogSink, Models, Origin, PluginContext, PluginProfile, SecretStore, SecretValue, SessionInfo, SessionView,
+    ToolCatalog,
 };
 use mimir_shared_config::{
     Access, Capabilities, ClosedPlaces, Denial, FileAccess, Llm, PluginId, PluginIdentity, PluginSource,
@@ -37,6 +38,8 @@ pub(crate) struct Options {
     /// Whether the audit log keeps its records: those of many calls need much memory.
     pub(crate) remembers: bool,
     pub(crate) models: Option<Models>,
+    pub(crate) tools: Option<Arc<dyn ToolCatalog>>,
+    pub(crate) asker: Option<Arc<dyn Asker>>,
     pub(crate) files: Arc<dyn FileSystem>,
 }
 
@@ -53,6 +56,8 @@ impl Default for Options {
             effects: Effects::Live,
             remembers: true,
             models: None,
+            tools: None,
+            asker: None,
             files: Arc::new(OsFileSystem),
         }
     }
@@ -161,6 +166,8 @@ pub(crate) fn world_with(options: Options) -> World {
         http: Arc::new(ReqwestClient::new()),
         docker: Arc::new(DockerEngine::new(Some(&format!("unix://{}", docker_socket.display())))),
         models: options.models,
+        tools: options.tools,
+        asker: options.asker,
         secrets: Arc::new(OneSecret),
         clock: Arc::new(ManualClock::at(1_700_000_000_000)),
         notifier: Arc::clone(&notifier) as _,

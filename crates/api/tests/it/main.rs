@@ -17,4 +17,5 @@ mod replay;
 mod secrets;
 mod session;
 mod storage;
+mod tools;
 mod turns;

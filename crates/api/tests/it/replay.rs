@@ -14,9 +14,15 @@ fn replay(capabilities: Option<Value>) -> (World, Arc<RecordedCalls>) {
     (world_with(Options { capabilities, effects, ..Options::default() }), calls)
 }
 
+fn everything() -> Value {
+    let mut capabilities = Options::default().capabilities;
+    capabilities["tools"] = json!(["bash", "read"]);
+    capabilities
+}
+
 #[tokio::test]
 async fn nothing_acts_that_was_not_recorded() {
-    let (world, _) = replay(None);
+    let (world, _) = replay(Some(everything()));
     for (op, args) in [
         ("fs.writeFile", json!({"path": "src/a.ts", "data": "x"})),
         ("fs.appendFile", json!({"path": "src/a.ts", "data": "x"})),
@@ -25,6 +31,9 @@ async fn nothing_acts_that_was_not_recorded() {
         ("exec", json!({"command": "touch", "args": ["x"]})),
         ("fetch", json!({"url": "http://127.0.0.1:9/"})),
         ("notify", json!({"message": "x"})),
+        ("tools.execute", json!({"name": "bash"})),
+        ("ask", json!({"question": "?"})),
+        ("confirm", json!({"question": "?"})),
     ] {
         let error = world.call(op, args.clone()).await.unwrap_err();
         assert_eq!(error.code.as_str(), "NOT_RECORDED", "{op}: {error}");
@@ -40,7 +49,8 @@ async fn nothing_acts_that_was_not_recorded() {
 
 #[tokio::test]
 async fn the_recording_answers_what_it_has() {
-    let (world, calls) = replay(None);
+    let (world, calls) = replay(Some(everything()));
+    let tool = |name: &str| json!({"name": name, "description": "d", "inputSchema": {"type": "object"}});
     calls.replace(
         serde_json::from_value(json!([
             {"plugin": "p", "op": "exec", "args": {"command": "git", "args": ["status"]},
@@ -49,9 +59,17 @@ async fn the_recording_answers_what_it_has() {
             {"plugin": "p", "op": "fs.readFile", "args": {"path": "gone.ts"}, "result": "as it was"},
             {"plugin": "p", "op": "fetch", "args": {"url": "http://127.0.0.1:9/"}, "error": {"code": "TIMEOUT", "message": "slow"}},
             {"plugin": "q", "op": "notify", "args": {"message": "x"}},
+            {"plugin": "p", "op": "tools.list", "result": [tool("read"), tool("write")]},
+            {"plugin": "p", "op": "tools.execute", "args": {"name": "read"}, "result": "its text"},
+            {"plugin": "p", "op": "ask", "args": {"question": "Which?"}, "result": "this"},
+            {"plugin": "p", "op": "confirm", "result": true},
         ]))
         .unwrap(),
     );
+    world.check("tools.list", json!({}), Ok(json!([tool("read")]))).await;
+    world.check("tools.execute", json!({"name": "read", "args": {"path": "x"}}), Ok(json!("its text"))).await;
+    world.check("ask", json!({"question": "Which?"}), Ok(json!("this"))).await;
+    world.check("confirm", json!({"question": "Sure?"}), Ok(json!(true))).await;
     let clean = json!({"exitCode": 0, "stdout": "clean", "stderr": ""});
     world.check("exec", json!({"command": "git", "args": ["status"]}), Ok(clean)).await;
     world.check("fs.writeFile", json!({"path": "src/a.ts", "data": "x"}), Ok(Value::Null)).await;

@@ -43,10 +43,11 @@ fn every_capability_has_words() {
             env: vec!["A".into(), "B".into(), "C".into()],
             permissions: Permissions { approve: Some(Risk::Low) },
             secrets: vec![Secret { name: "TOKEN".into(), hosts: vec!["a.test".into(), "b.test".into()] }],
+            tools: vec!["read".into()],
             wasm: true,
             ..none()
         },
-        "read+write+delete files, containers node:22, models $5.00, env A, B +1, send TOKEN, approve ≤ low, wasm",
+        "read+write+delete files, containers node:22, models $5.00, env A, B +1, send TOKEN, approve ≤ low, tools read, wasm",
         &[
             "High: run containers from `node:22`",
             "High: delete files and folders of this project, except `.env`",
@@ -55,6 +56,7 @@ fn every_capability_has_words() {
             "Medium: read the environment variables | A | B | C",
             "Medium: send your secret `TOKEN`, without seeing it, to | a.test | b.test",
             "Medium: call language models, for at most $5.00 a session, with at most 1000 tokens a call: `a-*`",
+            "Medium: have tools of the agent's called, with the permissions that the agent has: `read`",
             "Low: read files of this project, except `.env`",
             "Low: run WebAssembly inside its own isolate",
         ],

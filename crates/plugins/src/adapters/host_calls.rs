@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mimir_api::{
-    ApiLimits, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Models, Origin, PluginContext,
-    PluginProfile,
+    ApiLimits, Asker, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Models, Origin, PluginContext,
+    PluginProfile, ToolCatalog,
 };
 use mimir_registry::{EventBus, PluginRegistry};
 use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls, LayerReport};
@@ -72,6 +72,8 @@ impl ContextCalls {
             }),
             docker: Arc::new(DockerEngine::new(surroundings.variable("DOCKER_HOST"))),
             models: models(prepared),
+            tools: tools(prepared, bus),
+            asker: asker(prepared),
             clock: Arc::clone(&clock),
             notifier: Arc::new(ReportedNotices(reports.clone())),
             audit: Arc::clone(&audit),
@@ -218,6 +220,24 @@ fn models(prepared: &Prepared) -> Option<Models> {
 fn scripted(answer: &str) -> Arc<dyn LlmProvider> {
     use mimir_shared_providers::{ScriptedAnswer, ScriptedProvider, Usage};
     Arc::new(ScriptedProvider::repeating(ScriptedAnswer::new(answer, Usage::new(10, 1_000))))
+}
+
+/// The agent's tools.
+fn tools(prepared: &Prepared, bus: &EventBus) -> Option<Arc<dyn ToolCatalog>> {
+    let tools = prepared.settings.tools.clone();
+    #[cfg(feature = "test-hooks")]
+    let tools = tools.or_else(|| Some(super::testing::tools(prepared.surroundings.variable("MIMIR_TEST_TOOLS")?, bus)));
+    #[cfg(not(feature = "test-hooks"))]
+    let _ = bus;
+    tools
+}
+
+/// Whoever puts questions to the person.
+fn asker(prepared: &Prepared) -> Option<Arc<dyn Asker>> {
+    let asker = prepared.settings.asker.clone();
+    #[cfg(feature = "test-hooks")]
+    let asker = asker.or_else(|| prepared.surroundings.variable("MIMIR_TEST_PERSON").map(super::testing::person));
+    asker
 }
 
 fn origin_of(origin: Option<CallOrigin>) -> Origin {

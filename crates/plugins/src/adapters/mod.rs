@@ -18,3 +18,5 @@ pub(crate) mod secret_store;
 pub(crate) mod session_view;
 pub(crate) mod state_store;
 pub(crate) mod subscriber;
+#[cfg(feature = "test-hooks")]
+pub(crate) mod testing;

@@ -175,14 +175,15 @@ fn any_capabilities() -> impl Strategy<Value = Capabilities> {
         (prop::sample::select(vec!["A", "B"]), some(&["*", "*.test", "a.test", "b.a.test"])),
         0..3,
     );
+    let tools = some(&["*", "mcp_*", "mcp_a", "read", "re?d"]);
     let tokens = prop::option::of(1u64..100);
     let restricted = some(&[".env", "src", "*.pem", "/build"]);
     let env = some(&["A", "B", "C"]);
     let risk = prop::sample::select(vec![Value::Null, json!("low"), json!("medium"), json!("critical")]);
     let flags = prop::array::uniform9(any::<bool>());
     let budget = prop::option::of(0.0..10.0f64);
-    (hosts, globs, globs2, restricted, env, risk, flags, (budget, models, tokens, secrets)).prop_map(
-        |(hosts, globs, images, restricted, env, risk, on, (budget, models, tokens, secrets))| {
+    (hosts, globs, globs2, restricted, env, risk, flags, (budget, models, tokens, secrets, tools)).prop_map(
+        |(hosts, globs, images, restricted, env, risk, on, (budget, models, tokens, secrets, tools))| {
             let secrets = secrets.into_iter().map(|(name, hosts)| json!({ "name": name, "hosts": hosts }));
             capabilities(json!({
                 "filesystem": { "read": on[0], "write": on[1], "delete": on[2], "restricted": restricted },
@@ -191,7 +192,7 @@ fn any_capabilities() -> impl Strategy<Value = Capabilities> {
                 "llm": { "enabled": on[5], "budget": budget, "models": models, "maxTokens": tokens },
                 "secrets": secrets.collect::<Vec<_>>(),
                 "docker": { "enabled": on[6], "images": images },
-                "env": env, "permissions": { "approve": risk }, "wasm": on[7],
+                "env": env, "tools": tools, "permissions": { "approve": risk }, "wasm": on[7],
             }))
         },
     )
@@ -223,6 +224,8 @@ fn any_access() -> impl Strategy<Value = Access> {
             .prop_map(|image| Access::Docker { image: image.to_owned() }),
         prop::sample::select(vec!["haiku-4", "haiku-5", "opus", "x"])
             .prop_map(|model| Access::Llm { model: model.to_owned() }),
+        prop::sample::select(vec!["bash", "mcp_a", "mcp_b", "read", "reed"])
+            .prop_map(|name| Access::Tool { name: name.to_owned() }),
         (
             prop::sample::select(vec!["A", "B", "C"]),
             prop::sample::select(vec!["https://a.test", "https://b.a.test", "https://x.y"])

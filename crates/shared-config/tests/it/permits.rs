@@ -50,9 +50,12 @@ fn accesses() -> Vec<Access> {
         Access::Docker { image: "docker.io/library/node:22".to_owned() },
         Access::Docker { image: "evil/node:22".to_owned() },
         Access::Docker { image: "--privileged".to_owned() },
+        Access::Tool { name: "mcp_github_issues".to_owned() },
+        Access::Tool { name: "bash".to_owned() },
         Access::Approve { risk: Risk::Low },
         Access::Approve { risk: Risk::High },
         Access::Notify,
+        Access::Ask,
         Access::Log,
         Access::Storage,
         Access::Session,
@@ -68,6 +71,7 @@ fn all() -> Capabilities {
         "secrets": [{ "name": "API_TOKEN", "hosts": ["api.example.com"] }],
         "docker": { "enabled": true, "images": ["node:*"] },
         "env": ["CI"],
+        "tools": ["read", "mcp_github_*"],
         "permissions": { "approve": "medium" },
     }))
 }
