@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::{AuditLog, AuditRecord, Clock, Level, Notice, Notifier, PlatformError};
 
 #[cfg(unix)]
-pub use docker_machine::DockerMachine;
+pub use docker_machine::{DockerMachine, Program};
 
 /// An audit log that remembers.
 #[derive(Debug, Default)]

@@ -6,12 +6,24 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments_line;
+mod commands;
+mod custom;
 mod dispatcher;
+mod mcp;
+mod plain;
+mod plugin_ports;
+mod plugin_tools;
 mod ports;
 #[cfg(test)]
 mod testing;
 mod tool;
 
+pub use commands::{CommandCall, CommandCatalog, CommandInfo, CommandOutcome, NameConflict};
+pub use custom::{Containers, CustomFolder, CustomRunners, LoadProblem, load_custom_tools};
 pub use dispatcher::{Conflict, Dispatcher, Pass, ToolInfo};
+pub use mcp::{McpLimits, McpServer, McpServers, McpStatus, server_environment};
+pub use plugin_ports::{IsolateTool, Isolates, OfferedCommand, OfferedTool, PluginCall, PluginHost};
+pub use plugin_tools::plugin_tools;
 pub use ports::{Permission, Permissions, Role, SubAgents, SubTask};
 pub use tool::{CallContext, Need, Remark, Tool, ToolCall, ToolError, ToolOutcome};

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::custom_tool_schema;
 use crate::check::{self, Findings, Wrong, key_path};
 use crate::error::ConfigError;
+use crate::matchers::Glob;
 use crate::problem::{InvalidFile, line_and_column};
 use crate::schema::Checker;
 use crate::yaml::PathPart;
@@ -69,8 +70,8 @@ pub enum CustomRuntime {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct CustomToolPermissions {
-    /// Calls that run without a question, as globs over the values of their arguments, in the order of the schema and
-    /// separated by spaces.
+    /// Calls that run without a question, as globs over their arguments written as `name=value`, in the order of the
+    /// schema and separated by spaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowlist: Vec<String>,
     /// Whether every call runs without a question. Counts up to medium risk.
@@ -78,6 +79,13 @@ pub struct CustomToolPermissions {
     /// How dangerous a call is at least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub risk_level: Option<Risk>,
+}
+
+impl CustomToolPermissions {
+    /// Whether the allowlist has these arguments, in one line.
+    pub fn allows(&self, arguments: &str) -> bool {
+        self.allowlist.iter().any(|glob| Glob::new(glob.trim()).matches(arguments))
+    }
 }
 
 impl CustomToolFile {

@@ -11,17 +11,21 @@ use tokio::sync::watch;
 /// Speaks as much of the Docker engine's HTTP API as it takes to run a container, on a Unix socket, and remembers what it
 /// was asked. It is stricter than an engine: what it does not know is an error.
 ///
-/// Its containers run no program. Their command says what they do: `cat FILE…` prints files that were copied in, `exit N`
+/// Its containers run no program, unless [`DockerMachine::running`] gives one. Their command says what they do: `cat FILE…` prints files that were copied in, `exit N`
 /// ends with that code, `flood` writes without end, `rights` prints what was taken from it, `sleep` does nothing until it is removed. Any other prints a line that
 /// names the image. Standard input, where there is one, comes back on standard error.
-#[derive(Debug)]
 pub struct DockerMachine {
     socket: PathBuf,
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+/// What a container's program does with its command, the files that were copied in, by their paths, and its standard
+/// input: it gives its standard output, its standard error and its exit code.
+pub type Program = dyn Fn(&[String], &BTreeMap<String, Vec<u8>>, &[u8]) -> (Vec<u8>, Vec<u8>, i64) + Send + Sync;
+
+#[derive(Default)]
 struct State {
+    program: Option<Arc<Program>>,
     images: Vec<String>,
     asked: Vec<String>,
     containers: HashMap<String, Container>,
@@ -60,6 +64,13 @@ impl DockerMachine {
             }
         });
         Ok(Self { socket: socket.to_owned(), state })
+    }
+
+    /// Lets its containers run this program, whatever their command is.
+    #[must_use]
+    pub fn running(self, program: Arc<Program>) -> Self {
+        lock(&self.state).program = Some(program);
+        self
     }
 
     /// As the variable `DOCKER_HOST` names it.
@@ -204,10 +215,21 @@ async fn attach(mut stream: UnixStream, state: &Mutex<State>, id: &str) -> Optio
     let mut input = Vec::new();
     if description["OpenStdin"] == true {
         stream.read_to_end(&mut input).await.ok()?;
-        stream.write_all(&frame(2, &input)).await.ok()?;
+        if lock(state).program.is_none() {
+            stream.write_all(&frame(2, &input)).await.ok()?;
+        }
     }
     let command = description["Cmd"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
     let mut code = 0;
+    let program = lock(state).program.clone();
+    if let Some(program) = program {
+        let command = command.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let ran = tokio::task::spawn_blocking(move || program(&command, &files, &input)).await.ok()?;
+        stream.write_all(&frame(1, &ran.0)).await.ok()?;
+        stream.write_all(&frame(2, &ran.1)).await.ok()?;
+        phase.send_if_modified(|phase| std::mem::replace(phase, Phase::Ended(ran.2)) == Phase::Started);
+        return stream.shutdown().await.ok();
+    }
     match command.as_slice() {
         ["cat", paths @ ..] => {
             for path in paths {

@@ -1,0 +1,292 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use mimir_shared_platform::{Level, Notice, Notifier};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, Implementation};
+use rmcp::model::{ErrorData, ProtocolVersion};
+use rmcp::service::{ClientInitializeError, NotificationContext, RunningService, serve_client};
+use rmcp::{ClientHandler, Peer, RoleClient, ServiceError};
+use serde_json::{Map, Value};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::adapters::ServerProcess;
+use super::answer::answer;
+use super::listing::{self, Offered};
+use super::settings::{McpLimits, McpServer};
+use super::transport::{Connection, Lines};
+use crate::ToolError;
+use crate::plain::plain_line;
+
+/// How much of what a server says of its own failure is shown, in bytes.
+const LONGEST: usize = 600;
+const ENDED: &str = "the session has ended";
+
+/// A server, whatever state it is in.
+pub(super) struct Server {
+    pub(super) settings: McpServer,
+    environment: BTreeMap<OsString, OsString>,
+    limits: McpLimits,
+    notifier: Arc<dyn Notifier>,
+    state: watch::Sender<State>,
+    is_told_to_end: watch::Sender<bool>,
+}
+
+/// What a server is doing.
+#[derive(Clone, Default)]
+pub(super) enum State {
+    /// It has been started, and has not told its tools yet. Those that it told before it died are still known.
+    #[default]
+    Starting,
+    /// It can be called.
+    Ready(Peer<RoleClient>),
+    /// It is not there any more, and why.
+    Gone(String),
+}
+
+/// A running server.
+struct Running {
+    process: ServerProcess,
+    service: RunningService<RoleClient, Handler>,
+    list_changed: Arc<Notify>,
+    connection: Connection,
+}
+
+/// What a server may ask of Mimir: nothing. It may say that its tools have changed.
+struct Handler {
+    list_changed: Arc<Notify>,
+}
+
+impl ClientHandler for Handler {
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.list_changed.notify_one();
+    }
+
+    fn get_info(&self) -> ClientConfig {
+        let about = Implementation::new("mimir", env!("CARGO_PKG_VERSION"));
+        // The handshake that every server knows; later protocols have none
+        ClientConfig::new(ClientCapabilities::default(), about)
+            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+    }
+}
+
+impl Server {
+    pub(super) fn new(
+        settings: McpServer,
+        environment: &BTreeMap<OsString, OsString>,
+        limits: McpLimits,
+        notifier: Arc<dyn Notifier>,
+    ) -> Self {
+        let mut environment = environment.clone();
+        environment.extend(settings.env.clone());
+        let (state, is_told_to_end) = (watch::Sender::default(), watch::Sender::new(false));
+        Self { settings, environment, limits, notifier, state, is_told_to_end }
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!("the MCP server {}", self.settings.name)
+    }
+
+    pub(super) fn states(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    pub(super) fn tell_to_end(&self) {
+        self.is_told_to_end.send_replace(true);
+    }
+
+    /// Runs the server until it is told to end, or has died twice. `publish` is given its tools whenever they change.
+    pub(super) async fn keep(self: Arc<Self>, publish: impl Fn(&Arc<Self>, Vec<Offered>)) {
+        let mut end = self.is_told_to_end.subscribe();
+        let mut is_restart = false;
+        loop {
+            let why = self.live(&publish, &mut end).await;
+            if *end.borrow() {
+                self.state.send_replace(State::Gone(why));
+                return;
+            }
+            let was_ready = matches!(*self.state.borrow(), State::Ready(_));
+            if is_restart || !was_ready {
+                self.tell(Level::Warning, &format!("{why}; its tools can't be used any more"));
+                self.state.send_replace(State::Gone(why));
+                publish(&self, Vec::new());
+                return;
+            }
+            is_restart = true;
+            self.state.send_replace(State::Starting);
+            self.tell(Level::Warning, &format!("{why}; it is started again"));
+        }
+    }
+
+    /// One life of the server. Gives why it ended.
+    async fn live(
+        self: &Arc<Self>,
+        publish: &impl Fn(&Arc<Self>, Vec<Offered>),
+        end: &mut watch::Receiver<bool>,
+    ) -> String {
+        let started = tokio::select! {
+            started = self.start() => started,
+            () = told(end) => Err(ENDED.to_owned()),
+        };
+        let running = match started {
+            Ok(running) => running,
+            Err(why) => return why,
+        };
+        let mut is_first = true;
+        loop {
+            let peer = running.service.peer().clone();
+            let listed = tokio::select! {
+                listed = timeout(self.limits.start, listing::list(&peer, &self.settings, &self.limits)) => listed,
+                () = told(end) => return self.end(running).await,
+            };
+            match listed {
+                Ok(Ok(listing)) => {
+                    listing.left_out.iter().for_each(|what| self.tell(Level::Warning, what));
+                    publish(self, listing.tools);
+                    self.state.send_replace(State::Ready(peer.clone()));
+                    is_first = false;
+                }
+                Ok(Err(ServiceError::TransportClosed)) => return self.death(running).await,
+                // A list that can't be read again leaves the one before
+                failed => {
+                    let why = match failed {
+                        Ok(Err(error)) => self.service_error(&error),
+                        _ => format!("it did not tell its tools within {} s", self.limits.start.as_secs()),
+                    };
+                    if is_first {
+                        return self.with_said(&why, &running.process);
+                    }
+                    self.tell(Level::Warning, &why);
+                }
+            }
+            tokio::select! {
+                () = running.list_changed.notified() => {}
+                () = running.connection.closed() => return self.death(running).await,
+                () = told(end) => return self.end(running).await,
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Running, String> {
+        let McpServer { command, args, cwd, .. } = &self.settings;
+        let (process, streams) = ServerProcess::start(command, args, &self.environment, cwd)
+            .map_err(|error| format!("it can't be started: `{}`: {error}", plain_line(command, 200)))?;
+        let (connection, list_changed) = (Connection::default(), Arc::new(Notify::new()));
+        let lines = Lines::new(streams, self.limits.message, connection.clone());
+        let handler = Handler { list_changed: Arc::clone(&list_changed) };
+        match timeout(self.limits.start, serve_client(handler, lines)).await {
+            Ok(Ok(service)) => Ok(Running { process, service, list_changed, connection }),
+            Ok(Err(error)) => {
+                let why = connection.trouble().unwrap_or_else(|| handshake_error(&error));
+                let why = self.with_said(&why, &process);
+                process.end().await;
+                Err(why)
+            }
+            Err(_) => {
+                let why = format!("it did not answer within {} s", self.limits.start.as_secs());
+                let why = self.with_said(&why, &process);
+                process.end().await;
+                Err(why)
+            }
+        }
+    }
+
+    async fn death(&self, running: Running) -> String {
+        let Running { process, connection, .. } = running;
+        let why = connection.trouble().unwrap_or_else(|| "it ended".to_owned());
+        let why = self.with_said(&why, &process);
+        process.end().await;
+        why
+    }
+
+    /// Lets the server end by itself, which it should when its standard input does, and kills what is left of it.
+    async fn end(&self, running: Running) -> String {
+        let Running { process, mut service, .. } = running;
+        let _ = service.close_with_timeout(self.limits.end).await;
+        process.end().await;
+        ENDED.to_owned()
+    }
+
+    /// Calls a tool. If the future is dropped, the server is told that nobody waits any more.
+    pub(super) async fn call(&self, tool: &Offered, args: &Map<String, Value>) -> Result<Value, ToolError> {
+        let name = &tool.model_name;
+        let place = self.place();
+        let failed = |why: String| ToolError::new(format!("`{name}` failed: {why}"));
+        let peer = self.peer().await.map_err(|why| failed(format!("{place} is not there: {why}")))?;
+        let params = CallToolRequestParams::new(tool.name.clone()).with_arguments(args.clone());
+        let answered = timeout(self.limits.call, peer.call_tool_once(params)).await;
+        match answered {
+            Ok(Ok(CallToolResponse::Complete(result))) => answer(name, result),
+            Ok(Ok(_)) => Err(failed(format!("{place} asks for something that Mimir can't give"))),
+            Ok(Err(ServiceError::TransportClosed | ServiceError::TransportSend(_))) => {
+                let why = "ended during the call; whether the call has done anything is not known";
+                Err(failed(format!("{place} {why}")))
+            }
+            Ok(Err(error)) => Err(failed(format!("{place} says: {}", self.service_error(&error)))),
+            Err(_) => {
+                let seconds = self.limits.call.as_secs();
+                Err(failed(format!("{place} did not answer within {seconds} s and was told to stop")))
+            }
+        }
+    }
+
+    /// Waits while the server is being started.
+    async fn peer(&self) -> Result<Peer<RoleClient>, String> {
+        let mut states = self.states();
+        let ready = states.wait_for(|state| !matches!(state, State::Starting));
+        match timeout(self.limits.start, ready).await {
+            Ok(Ok(state)) => match &*state {
+                State::Ready(peer) => Ok(peer.clone()),
+                State::Gone(why) => Err(why.clone()),
+                State::Starting => Err("it is being started".to_owned()),
+            },
+            _ => Err("it is being started".to_owned()),
+        }
+    }
+
+    fn service_error(&self, error: &ServiceError) -> String {
+        match error {
+            ServiceError::McpError(error) => said(error),
+            ServiceError::TransportClosed => "it ended".to_owned(),
+            ServiceError::UnexpectedResponse => "its answer is none to what it was asked".to_owned(),
+            other => plain_line(&other.to_string(), LONGEST),
+        }
+    }
+
+    fn with_said(&self, why: &str, process: &ServerProcess) -> String {
+        let said = process.said();
+        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // The end of it says what went wrong
+        let tail = lines[lines.len().saturating_sub(5)..].join(" / ");
+        if tail.is_empty() { why.to_owned() } else { format!("{why} (it said: {})", plain_line(&tail, LONGEST)) }
+    }
+
+    fn tell(&self, level: Level, what: &str) {
+        let message = format!("{}: {what}", self.place());
+        self.notifier.notify(&Notice { level, from: None, message: &message });
+    }
+}
+
+/// Waits until the server is told to end.
+async fn told(end: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the server
+    let _ = end.wait_for(|is| *is).await;
+}
+
+fn said(error: &ErrorData) -> String {
+    plain_line(&error.message, LONGEST)
+}
+
+fn handshake_error(error: &ClientInitializeError) -> String {
+    match error {
+        ClientInitializeError::JsonRpcError(error) => format!("it refused the handshake: {}", said(error)),
+        ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. } => {
+            "it ended during the handshake".to_owned()
+        }
+        ClientInitializeError::ExpectedInitResponse(_) | ClientInitializeError::ExpectedInitResult(_) => {
+            "what it answered is no handshake".to_owned()
+        }
+        other => format!("the handshake failed: {}", plain_line(&other.to_string(), LONGEST)),
+    }
+}

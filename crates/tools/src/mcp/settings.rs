@@ -1,0 +1,101 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mimir_shared_config::Risk;
+
+/// An MCP server that is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct McpServer {
+    /// Its name, by which its tools are known.
+    pub name: String,
+    /// The program: found by the `PATH` of its environment, or a path.
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables of its environment beside the user's, secrets among them.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The folder in which it runs.
+    pub cwd: PathBuf,
+    /// The least risk that its tools are taken to have.
+    pub least_risk: Risk,
+    /// The only tools of it that the agent gets, by their own names. All without it.
+    pub allow: Option<Vec<String>>,
+}
+
+/// How long servers may take, and how much they may say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct McpLimits {
+    /// How long one may take to start and to tell its tools.
+    pub start: Duration,
+    /// How long a call may take.
+    pub call: Duration,
+    /// How long one may take to end by itself when it is told to.
+    pub end: Duration,
+    /// How many tools one may have.
+    pub tools: usize,
+    /// How long a tool's description may be, in bytes. The rest is cut.
+    pub description: usize,
+    /// How large a tool's schema may be, in bytes. A tool with a larger one is left out.
+    pub schema: usize,
+    /// How large one message may be, in bytes.
+    pub message: usize,
+}
+
+impl Default for McpLimits {
+    fn default() -> Self {
+        Self {
+            start: Duration::from_secs(30),
+            call: Duration::from_secs(120),
+            end: Duration::from_secs(2),
+            tools: 128,
+            description: 4_000,
+            schema: 64 << 10,
+            message: 16 << 20,
+        }
+    }
+}
+
+/// Keys of language models, and how Mimir's own variables begin: no server has a use for them.
+const WITHHELD: [&str; 12] = [
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "AZURE_OPENAI_API_KEY",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "DEEPSEEK_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GROQ_API_KEY",
+    "MISTRAL_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENROUTER_API_KEY",
+    "XAI_API_KEY",
+];
+const OWN: &str = "MIMIR_";
+
+/// The user's environment as servers get it: without the keys of providers, among them those named in `keys`. What a
+/// server needs of them, its own `env` names.
+pub fn server_environment(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    keys: &[String],
+) -> BTreeMap<OsString, OsString> {
+    let is_withheld = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with(OWN) || WITHHELD.iter().any(|key| name == *key) || keys.iter().any(|key| name == *key)
+    };
+    environment.into_iter().filter(|(name, _)| !is_withheld(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_here() {
+        let names = ["PATH", "OPENAI_API_KEY", "MIMIR_TOKEN", "HOUSE_KEY", "GITHUB_TOKEN"];
+        let environment = names.map(|name| (OsString::from(name), OsString::from("x")));
+        let kept = server_environment(environment, &["HOUSE_KEY".to_owned()]);
+        assert_eq!(kept.keys().map(|name| name.to_string_lossy()).collect::<Vec<_>>(), ["GITHUB_TOKEN", "PATH"]);
+    }
+}
