@@ -6,7 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+mod adapters;
 mod arguments_line;
+mod builtin;
 mod commands;
 mod custom;
 mod dispatcher;
@@ -15,10 +17,13 @@ mod plain;
 mod plugin_ports;
 mod plugin_tools;
 mod ports;
+mod search;
 #[cfg(test)]
 mod testing;
 mod tool;
 
+pub use adapters::ProjectSearch;
+pub use builtin::{BuiltinPorts, BuiltinSettings, TodoItem, TodoStatus, Todos, builtin_tools, task_tool};
 pub use commands::{CommandCall, CommandCatalog, CommandInfo, CommandOutcome, NameConflict};
 pub use custom::{Containers, CustomFolder, CustomRunners, LoadProblem, load_custom_tools};
 pub use dispatcher::{Conflict, Dispatcher, Pass, ToolInfo};
@@ -26,4 +31,5 @@ pub use mcp::{McpLimits, McpServer, McpServers, McpStatus, server_environment};
 pub use plugin_ports::{IsolateTool, Isolates, OfferedCommand, OfferedTool, PluginCall, PluginHost};
 pub use plugin_tools::plugin_tools;
 pub use ports::{Permission, Permissions, Role, SubAgents, SubTask};
+pub use search::{FoundFiles, FoundLines, MatchedFile, MatchedLine, Picture, Scope, Search, Stop, Wanted};
 pub use tool::{CallContext, Need, Remark, Tool, ToolCall, ToolError, ToolOutcome};

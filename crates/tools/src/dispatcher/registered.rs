@@ -40,7 +40,7 @@ pub(super) struct Registered {
 impl Registered {
     /// # Errors
     /// Why it can't be a tool.
-    pub(super) fn new(tool: Arc<dyn Tool>) -> Result<Self, (ToolInfo, String)> {
+    pub(super) fn new(tool: Arc<dyn Tool>) -> Result<Self, Box<(ToolInfo, String)>> {
         let info = ToolInfo {
             definition: tool.definition(),
             source: tool.source(),
@@ -49,7 +49,7 @@ impl Registered {
         };
         match validator(&info.definition) {
             Ok(validator) => Ok(Self { info, tool, validator }),
-            Err(reason) => Err((info, reason)),
+            Err(reason) => Err(Box::new((info, reason))),
         }
     }
 

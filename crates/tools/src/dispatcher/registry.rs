@@ -35,10 +35,11 @@ pub enum Conflict {
 pub(super) struct Registry(Vec<Arc<Registered>>);
 
 impl Registry {
-    pub(super) fn add(&mut self, tool: Result<Registered, (ToolInfo, String)>) -> Option<Conflict> {
+    pub(super) fn add(&mut self, tool: Result<Registered, Box<(ToolInfo, String)>>) -> Option<Conflict> {
         let tool = match tool {
             Ok(tool) => Arc::new(tool),
-            Err((info, reason)) => {
+            Err(refused) => {
+                let (info, reason) = *refused;
                 let name = super::shortened(&info.definition.name, 80).escape_debug().to_string();
                 return Some(Conflict::Invalid { name, place: info.place, reason });
             }
