@@ -23,7 +23,7 @@ mod usage;
 
 pub use budget::{BudgetExceeded, BudgetMeter, Reservation};
 pub use http::HttpProvider;
-pub use message::{Content, KnownPart, Message, Part, Role, ToolDefinition};
+pub use message::{Content, KnownPart, Message, PROVIDER_STATE, Part, Role, ToolDefinition};
 pub use ports::{
     Credentials, CredentialsError, NoCredentials, NoPause, Pause, ProviderHttpRequest, ProviderHttpResponse, Transport,
     TransportError,

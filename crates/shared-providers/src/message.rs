@@ -2,6 +2,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// The field of a [`Message`] in which a provider keeps what it needs to go on, as JSON of its own. Whoever puts messages
+/// away and places something else before the rest (a summary) copies the field of the last of them that has it.
+pub const PROVIDER_STATE: &str = "providerState";
+
 /// One message of a conversation. Fields that this version does not know are kept, so that a message which passes
 /// through Mimir (or through a plugin) comes out as it went in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -14,6 +14,9 @@ pub struct PriceTable {
     models: BTreeMap<String, Price>,
 }
 
+/// The model that is none costs nothing, unless its scenario says so itself.
+const FREE: Price = Price { input: 0.0, output: 0.0, cache_read: None, cache_write: None, long_prompt: None };
+
 /// The price of a model, in US dollars per million tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -70,9 +73,11 @@ impl PriceTable {
     }
 
     /// The price of `model`: by its whole name, else without a provider in front (`anthropic/…`), a variant in brackets
-    /// (`…[1m]`) or a date at the end (`…-20251001`, `…-2026-04-01`).
+    /// (`…[1m]`) or a date at the end (`…-20251001`, `…-2026-04-01`). `scripted`, alone or with a role, is free.
     pub fn price(&self, model: &str) -> Option<&Price> {
-        self.models.get(model).or_else(|| self.models.get(plain_name(model)))
+        let is_scripted = model == "scripted" || model.starts_with("scripted/");
+        let found = self.models.get(model);
+        found.or_else(|| if is_scripted { Some(&FREE) } else { self.models.get(plain_name(model)) })
     }
 
     /// What `usage` of one request to `model` costs, in US dollars; nothing for a model that has no known price.
@@ -165,6 +170,12 @@ mod tests {
         check("gpt-5-2026-04-01", Usage::new(1_000, 0), Some(0.001_25));
         check("gpt-5", Usage { cache_write_tokens: 1_000_000, ..Usage::default() }, Some(1.25));
         check("gpt-5-12-34", million, None);
+        check("gpt-4o-mini-2024-07-18", million, Some(0.75));
+        check("openai/gpt-4.1", million, Some(10.0));
+        check("openrouter/anthropic/claude-sonnet-4-5", million, Some(18.0));
+        check("scripted", million, Some(0.0));
+        check("scripted/explore", million, Some(0.0));
+        check("local/scripted", million, None);
         check("no-such-model", million, None);
         check("", Usage::default(), None);
     }

@@ -3,12 +3,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::{StreamExt, stream};
+use futures::{StreamExt as _, stream};
 use serde_json::{Map, Value};
 
-use super::file::{Condition, Failure, FailureKind, Scenario, Turn};
+use super::failure::failure;
+use super::file::{FailureKind, Scenario, Turn};
 use super::fill::Seen;
-use super::plan::Step;
+use super::plan::{Plan, Rounds, Step};
 use super::position;
 use crate::{
     ChatEvent, ChatRequest, ChatResponse, ChatStream, Content, KnownPart, LlmProvider, Message, Part, Pause,
@@ -16,11 +17,11 @@ use crate::{
 };
 
 /// What it calls itself, and its model.
-const NAME: &str = "scripted";
-/// What a request for a summary begins with.
-const SUMMARY: &str = "You sum up conversations";
+pub(super) const NAME: &str = "scripted";
 /// What tells a sub-agent its role.
 const ROLE: &str = "Your role is `";
+/// Nobody waits longer for a word.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A provider without a model: it plays a [`Scenario`]. It calls itself `scripted`.
 ///
@@ -28,95 +29,113 @@ const ROLE: &str = "Your role is `";
 pub struct ScenarioModel {
     scenario: Scenario,
     pause: Arc<dyn Pause>,
-    /// How often a turn has failed here, by role and turn.
-    failed: Mutex<HashMap<(Option<String>, usize), u32>>,
-    /// The turn after the last one that the main agent was given, for a summary.
-    reached: Mutex<usize>,
+    /// How often a step has failed here, by role, conversation and step.
+    failed: Mutex<HashMap<Failed, u32>>,
 }
+
+type Failed = (Option<String>, u64, usize);
 
 /// What it answers.
 struct Answer {
     response: ChatResponse,
+    /// Before the first word.
+    wait: Duration,
+    /// Between two words.
     delay: Duration,
+    /// What breaks it off in the middle of what it says.
+    breaks: Option<String>,
 }
 
 impl ScenarioModel {
     /// Plays this scenario; `pause` lets time pass between its words.
     pub fn new(scenario: Scenario, pause: Arc<dyn Pause>) -> Self {
-        Self { scenario, pause, failed: Mutex::default(), reached: Mutex::default() }
+        Self { scenario, pause, failed: Mutex::default() }
     }
 
     fn answer(&self, request: &ChatRequest) -> Result<Answer, ProviderError> {
+        let Scenario { main, agents, summary, end, .. } = &self.scenario;
         if is_summary(request) {
-            return Ok(self.summary(request));
+            return Ok(self.says(Message::text(Role::Assistant, summary), NAME.to_owned()));
         }
         let role = role_of(request);
-        let steps = role.as_ref().and_then(|role| self.scenario.agents.get(role)).unwrap_or(&self.scenario.main);
+        let nothing = Plan::default();
         // A sub-agent without turns of its own must not play those of the main one
-        let steps = if role.is_some() && !role.as_ref().is_some_and(|role| self.scenario.agents.contains_key(role)) {
-            &[][..]
-        } else {
-            steps
-        };
-        let start = position::next(&request.messages);
-        for (index, Step { turn, rounds }) in steps.iter().enumerate().skip(start) {
-            let seen = Seen::of(&request.messages, rounds);
-            let Some(turn) = chosen(turn, &seen) else { continue };
-            if let Some(failure) = &turn.error
-                && self.fails(role.as_ref(), index, failure)
-            {
-                return Err(error(failure));
+        let plan = role.as_ref().map_or(main, |role| agents.get(role).unwrap_or(&nothing));
+        let name = role.as_ref().map_or_else(|| NAME.to_owned(), |role| format!("{NAME}/{role}"));
+        let seen = Seen::of(&request.messages);
+        let conversation = position::of_beginning(&request.messages);
+        let place = position::of_place(&request.messages);
+        let mut at = position::next(&request.messages);
+        // Every jump leads on, so that this ends
+        while let Some(step) = plan.steps.get(at) {
+            match step {
+                Step::Jump(to) => at = *to,
+                Step::Unless { condition, rounds, to } => at = if seen.holds(condition, rounds) { at + 1 } else { *to },
+                Step::Play { turn, rounds } => {
+                    if let Some(condition) = turn.expect.as_ref().filter(|condition| !seen.holds(condition, rounds)) {
+                        return Err(super::failure::unexpected(condition, &seen));
+                    }
+                    let failing = turn.error.as_ref();
+                    let failing = failing.filter(|failure| self.fails((role.clone(), conversation, at), failure.times));
+                    let mut answer = self.played(turn, &seen, rounds, (at, place), name.clone());
+                    match failing {
+                        Some(said) if said.kind == FailureKind::Interrupted => {
+                            // It was not played: it comes again
+                            position::mark(&mut answer.response.message, at);
+                            answer.breaks = Some(super::failure::words(said));
+                            return Ok(answer);
+                        }
+                        Some(said) => return Err(failure(said)),
+                        None if turn.is_answer() => return Ok(answer),
+                        None => at += 1,
+                    }
+                }
             }
-            if turn.say.is_none() && turn.calls.is_empty() {
-                continue;
-            }
-            if role.is_none() {
-                *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = index + 1;
-            }
-            return Ok(self.played(turn, &seen, index));
         }
-        let mut message = Message::text(Role::Assistant, &self.scenario.end);
-        position::mark(&mut message, steps.len().saturating_sub(1).max(start.saturating_sub(1)));
-        Ok(said(message, StopReason::End, self.scenario.usage, None, self.scenario.delay))
+        let mut message = Message::text(Role::Assistant, end);
+        position::mark(&mut message, plan.steps.len());
+        Ok(self.says(message, name))
     }
 
-    fn played(&self, turn: &Turn, seen: &Seen<'_>, index: usize) -> Answer {
-        let text = turn.say.as_deref().map(|say| seen.fill(say)).unwrap_or_default();
-        let mut parts = Vec::new();
-        if !text.is_empty() {
-            parts.push(Part::Known(KnownPart::Text { text: text.clone(), extra: Map::new() }));
-        }
-        for (number, call) in turn.calls.iter().enumerate() {
-            parts.push(Part::Known(KnownPart::ToolCall {
-                id: format!("call_{}_{}", index + 1, number + 1),
-                name: seen.fill(&call.tool),
-                args: seen.fill_value(&Value::Object(call.args.clone())),
+    fn played(&self, turn: &Turn, seen: &Seen<'_>, rounds: &Rounds, (at, place): (usize, u64), name: String) -> Answer {
+        let text = turn.say.as_deref().map(|say| seen.fill(say, rounds)).unwrap_or_default();
+        let calls = turn.calls.iter().enumerate().map(|(number, call)| {
+            Part::Known(KnownPart::ToolCall {
+                id: position::call_id(at + 1, number + 1, place),
+                name: seen.fill(&call.tool, rounds),
+                args: seen.fill_value(&Value::Object(call.args.clone()), rounds),
                 extra: Map::new(),
-            }));
-        }
-        let content = if turn.calls.is_empty() { Content::Text(text) } else { Content::Parts(parts) };
+            })
+        });
+        let content = if turn.calls.is_empty() {
+            Content::Text(text)
+        } else {
+            let text = Some(text).filter(|text| !text.is_empty());
+            let text = text.map(|text| Part::Known(KnownPart::Text { text, extra: Map::new() }));
+            Content::Parts(text.into_iter().chain(calls).collect())
+        };
         let mut message = Message { content, ..Message::text(Role::Assistant, "") };
-        position::mark(&mut message, index);
-        let stop = if turn.calls.is_empty() { StopReason::End } else { StopReason::ToolCalls };
-        let usage = turn.usage.map_or(self.scenario.usage, Usage::from);
-        let delay = turn.delay.map_or(self.scenario.delay, Duration::from_millis);
-        said(message, stop, usage, turn.cost, delay)
+        position::mark(&mut message, at + 1);
+        let mut answer = self.says(message, name);
+        answer.response.stop = if turn.calls.is_empty() { StopReason::End } else { StopReason::ToolCalls };
+        answer.response.usage = turn.usage.map_or(self.scenario.usage, Usage::from);
+        answer.response.cost = turn.cost;
+        answer.wait = Duration::from_millis(turn.wait.unwrap_or_default()).min(LONGEST_PAUSE);
+        answer.delay = turn.delay.map_or(answer.delay, Duration::from_millis).min(LONGEST_PAUSE);
+        answer
     }
 
-    fn summary(&self, request: &ChatRequest) -> Answer {
-        let reached = *self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = position::next(&request.messages).max(reached);
-        let text = format!("{}\n\n{}", self.scenario.summary, position::words(next));
-        let message = Message::text(Role::Assistant, text);
-        said(message, StopReason::End, self.scenario.usage, None, Duration::ZERO)
+    fn says(&self, message: Message, name: String) -> Answer {
+        let response = ChatResponse::new(message, StopReason::End, self.scenario.usage, name);
+        Answer { response, wait: Duration::ZERO, delay: self.scenario.delay.min(LONGEST_PAUSE), breaks: None }
     }
 
-    /// Whether the turn fails this time.
-    fn fails(&self, role: Option<&String>, index: usize, failure: &Failure) -> bool {
+    /// Whether the step fails this time.
+    fn fails(&self, step: Failed, times: u32) -> bool {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failed.entry((role.cloned(), index)).or_default();
+        let count = failed.entry(step).or_default();
         *count = count.saturating_add(1);
-        *count <= failure.times
+        *count <= times
     }
 }
 
@@ -127,25 +146,42 @@ impl LlmProvider for ScenarioModel {
     }
 
     async fn complete(&self, request: &ChatRequest) -> Result<ChatResponse, ProviderError> {
-        self.answer(request).map(|answer| answer.response)
+        let Answer { response, wait, breaks, .. } = self.answer(request)?;
+        if !wait.is_zero() {
+            self.pause.pause(wait).await;
+        }
+        match breaks {
+            Some(detail) => Err(interrupted(&response, "", detail)),
+            None => Ok(response),
+        }
     }
 
     async fn stream(&self, request: &ChatRequest) -> Result<ChatStream, ProviderError> {
-        let Answer { response, delay } = self.answer(request)?;
+        let Answer { response, wait, delay, breaks } = self.answer(request)?;
         let text = response.message.plain_text();
-        let words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
+        let mut words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
+        let end = match breaks {
+            None => {
+                let calls = calls(&response.message);
+                calls.map(Ok).chain([Ok(ChatEvent::Done(Box::new(response.clone())))]).collect()
+            }
+            Some(detail) => {
+                words.truncate(words.len().div_ceil(2));
+                vec![Err(interrupted(&response, &words.concat(), detail))]
+            }
+        };
         let pause = Arc::clone(&self.pause);
-        let spoken = stream::iter(words).then(move |word| {
+        let spoken = stream::iter(words.into_iter().enumerate()).then(move |(number, word)| {
             let pause = Arc::clone(&pause);
             async move {
-                if !delay.is_zero() {
-                    pause.pause(delay).await;
+                let before = if number == 0 { wait } else { delay };
+                if !before.is_zero() {
+                    pause.pause(before).await;
                 }
                 Ok(ChatEvent::Text(word))
             }
         });
-        let done = stream::iter([Ok(ChatEvent::Done(Box::new(response)))]);
-        Ok(Box::pin(spoken.chain(done)))
+        Ok(Box::pin(spoken.chain(stream::iter(end))))
     }
 
     async fn count_tokens(&self, request: &ChatRequest) -> Result<u64, ProviderError> {
@@ -154,31 +190,30 @@ impl LlmProvider for ScenarioModel {
     }
 }
 
-fn said(message: Message, stop: StopReason, usage: Usage, cost: Option<f64>, delay: Duration) -> Answer {
-    Answer {
-        response: ChatResponse { message, stop, usage, model: NAME.to_owned(), cost, usage_is_estimated: false },
-        delay,
-    }
+fn calls(message: &Message) -> impl Iterator<Item = ChatEvent> + use<> {
+    let parts = match &message.content {
+        Content::Parts(parts) => parts.clone(),
+        Content::Text(_) => Vec::new(),
+    };
+    parts.into_iter().filter_map(|part| match part {
+        Part::Known(KnownPart::ToolCall { id, name, .. }) => Some(ChatEvent::ToolCall { id, name }),
+        _ => None,
+    })
 }
 
-/// The turn that is played: itself, or what stands under `else`.
-fn chosen<'a>(turn: &'a Turn, seen: &Seen<'_>) -> Option<&'a Turn> {
-    match &turn.when {
-        Some(condition) if !holds(condition, seen) => chosen(turn.otherwise.as_deref()?, seen),
-        _ => Some(turn),
-    }
+/// An answer that breaks off after `said`.
+fn interrupted(whole: &ChatResponse, said: &str, detail: String) -> ProviderError {
+    let mut partial = whole.clone();
+    partial.message.content = Content::Text(said.to_owned());
+    partial.stop = StopReason::End;
+    ProviderError::Interrupted { provider: NAME.to_owned(), detail, partial: Box::new(partial) }
 }
 
-fn holds(condition: &Condition, seen: &Seen<'_>) -> bool {
-    let Condition { result, is_error, user } = condition;
-    result.as_ref().is_none_or(|text| seen.text().contains(text))
-        && is_error.is_none_or(|wanted| seen.results.iter().any(|(_, is_error)| *is_error) == wanted)
-        && user.as_ref().is_none_or(|text| seen.user.contains(text))
-}
-
+/// A request for a summary has instructions that speak of one, and no tools.
 fn is_summary(request: &ChatRequest) -> bool {
     let mut system = request.messages.iter().filter(|message| message.role == Role::System);
-    request.tools.is_empty() && system.any(|message| message.plain_text().starts_with(SUMMARY))
+    let speaks_of_it = |text: &str| ["sum up", "summar"].iter().any(|words| text.contains(words));
+    request.tools.is_empty() && system.any(|message| speaks_of_it(&message.plain_text().to_lowercase()))
 }
 
 /// The role of a sub-agent: what its model is called after the slash, or what its instructions say.
@@ -193,19 +228,4 @@ fn role_of(request: &ChatRequest) -> Option<String> {
         let (_, rest) = text.split_once(ROLE)?;
         rest.split_once('`').map(|(role, _)| role.to_owned())
     })
-}
-
-fn error(failure: &Failure) -> ProviderError {
-    let provider = NAME.to_owned();
-    let message = failure.message.clone().unwrap_or_else(|| "the scenario says so".to_owned());
-    match failure.kind {
-        FailureKind::RateLimited => ProviderError::RateLimited {
-            provider,
-            retry_after: failure.retry_after.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-        },
-        FailureKind::Unauthorized => ProviderError::Unauthorized { provider },
-        FailureKind::Rejected => ProviderError::Rejected { provider, status: 400, message },
-        FailureKind::Unreachable => ProviderError::Transport { provider, source: message.into() },
-        FailureKind::Nonsense => ProviderError::InvalidReply { provider, detail: message },
-    }
 }
