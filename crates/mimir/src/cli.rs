@@ -112,6 +112,10 @@ pub(crate) enum Which {
     Manifest,
     /// JSON Schema of config.yml
     Config,
+    /// JSON Schema of a custom tool
+    CustomTool,
+    /// JSON Schema of a custom command
+    CustomCommand,
     /// The page about the events, in Markdown
     Events,
     /// TypeScript types of the events' payloads and answers

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use mimir_commands::Exit;
 use mimir_hooks::{catalogue, event_types_ts};
-use mimir_shared_config::{config_schema, manifest_schema};
+use mimir_shared_config::{config_schema, custom_command_schema, custom_tool_schema, manifest_schema};
 use serde::Serialize;
 
 use crate::cli::Which;
@@ -16,6 +16,8 @@ pub(crate) fn run(which: Which, terminal: &mut Terminal) -> io::Result<Exit> {
     match which {
         Which::Manifest => pretty(out, &manifest_schema())?,
         Which::Config => pretty(out, &config_schema())?,
+        Which::CustomTool => pretty(out, &custom_tool_schema())?,
+        Which::CustomCommand => pretty(out, &custom_command_schema())?,
         Which::Events => write!(out, "{}", events_page(catalogue()))?,
         Which::EventsTs => write!(out, "{}", event_types_ts())?,
     }

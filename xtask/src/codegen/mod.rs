@@ -15,6 +15,8 @@ use crate::terminal::Paint;
 const FROM_BINARY: &[(&str, &str)] = &[
     ("manifest", "docs/schema/plugin.schema.json"),
     ("config", "docs/schema/config.schema.json"),
+    ("custom-tool", "docs/schema/custom-tool.schema.json"),
+    ("custom-command", "docs/schema/custom-command.schema.json"),
     ("events", "docs/events.md"),
     ("events-ts", "packages/plugin/events.d.ts"),
 ];
