@@ -32,6 +32,7 @@ mod secrets_file;
 mod suggest;
 mod widened;
 mod yaml;
+mod yaml_file;
 
 pub use access::{Access, Denial};
 pub use capabilities::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Permissions, Risk, Secret};
@@ -68,3 +69,4 @@ pub use problem::{InvalidFile, Problem};
 pub use schema::{config_schema, manifest_schema};
 pub use secrets_file::{InvalidSecretsFile, parse_secrets};
 pub use widened::{widened, widened_limits};
+pub use yaml_file::yaml_file;

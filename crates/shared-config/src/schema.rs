@@ -37,7 +37,11 @@ impl Checker {
 pub(crate) fn schema_of<T: JsonSchema>(title: &str) -> Value {
     let mut schema = SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());
-    let mut schema = schema.to_value();
+    tidied(schema.to_value())
+}
+
+/// A schema made from types, so that what it says of a wrong value can be understood.
+pub(crate) fn tidied(mut schema: Value) -> Value {
     without_null(&mut schema);
     plain_enums(&mut schema);
     one_line_descriptions(&mut schema);
