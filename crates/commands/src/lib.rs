@@ -32,7 +32,7 @@ mod wording;
 mod tests;
 
 pub use args::PluginCommand;
-pub use audit::{AuditEntry, AuditPlace, AuditQuery, AuditVerdict, Since};
+pub use audit::{AuditEntry, AuditPlace, AuditQuery, AuditVerdict, Since, day_and_hour};
 pub use error::{CommandError, Exit, StoreError};
 pub use model::{
     Check, GrantState, GrantView, Health, PluginInfo, PluginState, PluginSummary, Registered, RegisteredCommand,

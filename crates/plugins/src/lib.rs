@@ -43,6 +43,7 @@ mod context;
 mod custom_tool;
 mod emitters;
 mod error;
+mod folders;
 mod layers;
 mod plugin_calls;
 mod plugins;
@@ -55,6 +56,7 @@ pub use adapters::plugin_store::Store;
 pub use builder::{PluginsBuilder, Prepared};
 pub use custom_tool::{CustomToolCode, CustomToolHandle};
 pub use error::PluginsError;
+pub use folders::Folders;
 pub use mimir_api::{
     ApiError, Asked, Asker, BuiltTool, DeclaredCommand, Effects, ErrorCode, Question, QuestionKind, RecordedCall,
     RecordedCalls, Recording, Registrations, SessionInfo, SessionView, ToolAnswer, ToolCatalog, ToolRequest,

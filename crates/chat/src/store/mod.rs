@@ -211,3 +211,27 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+impl StoreError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { .. } => Some("`mimir sessions list --all` shows those that there are".to_owned()),
+            Self::Ambiguous { .. } => Some("type more of it".to_owned()),
+            Self::InUse { .. } => Some("end that process, or wait until it is done".to_owned()),
+            Self::TooNew { .. } => Some("update mimir; nothing was changed".to_owned()),
+            Self::Damaged { path, .. } => {
+                let path = path.display();
+                Some(format!(
+                    "nothing was changed or deleted. `sqlite3 {path} .recover` may bring back what it holds; move it and the \
+                     files beside it away to begin without sessions"
+                ))
+            }
+            Self::Full { .. } => Some("make room; what was kept before is still there".to_owned()),
+            Self::ReadOnly { .. } => {
+                Some("check whose folder it is, its rights, and how the disk is mounted; MIMIR_HOME names another".to_owned())
+            }
+            Self::NotOpen { .. } | Self::NoMessage { .. } | Self::NoCall { .. } | Self::Failed { .. } => None,
+        }
+    }
+}

@@ -16,6 +16,7 @@ use crate::{CommandError, Exit, PluginStore, Screen, Theme, display_width, print
 
 pub use model::{AuditEntry, AuditPlace, AuditQuery, AuditVerdict};
 pub use since::Since;
+pub use time::day_and_hour;
 pub(crate) use verify::verify;
 
 /// What to show of the log, and how.
@@ -77,7 +78,7 @@ impl Page {
     fn print(&mut self, screen: &mut Screen<'_>, entry: &AuditEntry) -> io::Result<()> {
         let Some(gist) = entry::gist(entry) else { return Ok(()) };
         let (dim, strong) = (Theme::DIM, Theme::STRONG);
-        let (day, hour) = time::day_and_hour(entry.time);
+        let (day, hour) = day_and_hour(entry.time);
         let hour = if self.has_ms { &hour[..] } else { &hour[..8] };
         let plugin_width = self.plugin_width;
         if self.day != day {

@@ -2,8 +2,8 @@
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// `2026-11-01` and `17:41:03.123` of a time in milliseconds since 1970.
-pub(super) fn day_and_hour(ms: u64) -> (String, String) {
+/// `2026-11-01` and `17:41:03.123`, in UTC, of a time in milliseconds since 1970.
+pub fn day_and_hour(ms: u64) -> (String, String) {
     let (year, month, day) = civil(ms / DAY_MS);
     let (rest, second_ms) = (ms % DAY_MS / 1_000, ms % 1_000);
     let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
