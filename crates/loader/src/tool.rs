@@ -102,13 +102,22 @@ fn bundle(
 
 fn entry(language: ToolLanguage) -> String {
     let file = language.file();
-    // Copied, since a bundler refuses to read from a module what it does not export
+    // Copied, since a bundler refuses to read from a module what it does not export. The names are none that the tool's own
+    // code would have to give way to.
     format!(
-        "import * as module from './{file}';\n\
-         const exported = {{ ...module }};\n\
-         const execute = exported.execute ?? exported.default?.execute ?? exported.default;\n\
-         if (typeof execute !== 'function') throw new TypeError('a custom tool exports a function `execute(args, context)`');\n\
-         const run = ({{ args, callId }}, ctx) => execute(args, {{ sessionId: ctx.session.id, callId, signal: ctx.signal, log: ctx.log }});\n\
-         export default () => ({{ tools: [{{ name: '{TOOL}', description: 'A custom tool', execute: run }}] }});\n"
+        "import * as mimirModule from './{file}';\n\
+         const mimirExports = {{ ...mimirModule }};\n\
+         const mimirExecute = mimirExports.execute ?? mimirExports.default?.execute ?? mimirExports.default;\n\
+         if (typeof mimirExecute !== 'function') {{\n\
+           throw new TypeError('a custom tool exports a function `execute(args, context)`');\n\
+         }}\n\
+         const mimirContext = (ctx, callId) => ({{ sessionId: ctx.session.id, callId, signal: ctx.signal, log: ctx.log }});\n\
+         export default () => ({{\n\
+           tools: [{{\n\
+             name: '{TOOL}',\n\
+             description: 'A custom tool',\n\
+             execute: ({{ args, callId }}, ctx) => mimirExecute(args, mimirContext(ctx, callId)),\n\
+           }}],\n\
+         }});\n",
     )
 }

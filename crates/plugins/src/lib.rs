@@ -73,7 +73,7 @@ pub use mimir_registry::{
 pub use mimir_sandbox::{Placement, SandboxStats};
 pub use mimir_shared_config::{EventName, PluginId};
 pub use mimir_shared_platform::Level;
-pub use mimir_shared_providers::{LlmProvider, Message};
+pub use mimir_shared_providers::{LlmProvider, Message, ToolDefinition};
 pub use plugin_calls::{CallError, Invocation, PluginCommandInfo, PluginTool};
 pub use plugins::Plugins;
 pub use report::{Report, ReportKind};

@@ -19,6 +19,7 @@ mod packages;
 mod place;
 mod placement;
 mod plugin;
+mod plugin_tools;
 mod replay;
 mod runaways;
 mod sessions;
