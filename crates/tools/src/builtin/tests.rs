@@ -173,3 +173,22 @@ async fn a_plan_is_kept_for_each_agent() {
     assert_eq!(stage.call("todo", json!({"items": []})).await.result, "nothing to do.");
     assert!(stage.call("todo", json!({"items": [{"content": "x", "status": "y"}]})).await.is_error);
 }
+
+#[test]
+fn the_page_about_tools_names_all_of_them_with_their_arguments() {
+    const PAGE: &str = include_str!("../../../../docs/tools.md");
+    let project = project(MockSearch::new());
+    let mut agents = MockSubAgents::new();
+    agents.expect_roles().returning(Vec::new);
+    assert_eq!(project.stage.dispatcher.register([task_tool(Arc::new(agents))]), []);
+    let tools = project.stage.dispatcher.list();
+    assert_eq!(tools.len(), 9);
+    for tool in tools {
+        let name = &tool.definition.name;
+        let section = PAGE.split(&format!("\n## {name}\n")).nth(1).and_then(|rest| rest.split("\n## ").next());
+        let section = section.unwrap_or_else(|| panic!("docs/tools.md has no section `{name}`"));
+        for argument in tool.definition.input_schema["properties"].as_object().unwrap().keys() {
+            assert!(section.contains(&format!("`{argument}`")), "docs/tools.md does not name `{argument}` of `{name}`");
+        }
+    }
+}

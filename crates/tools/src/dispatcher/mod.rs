@@ -86,8 +86,8 @@ impl Dispatcher {
         self.find(name).is_some_and(|tool| tool.info.only_reads)
     }
 
-    /// Whom the permission of a call would be asked for, as far as its arguments make sense: for a session that was cut,
-    /// and for plans. Nobody is asked.
+    /// The permission that a call would need, if its arguments make sense: to show what is about to happen. Nobody is
+    /// asked.
     pub fn need(&self, call: &ToolCall) -> Option<Need> {
         let tool = self.find(&call.name)?;
         let args = tool.checked(call.args.clone()).ok()?;
@@ -156,7 +156,7 @@ impl Dispatcher {
         };
         let (decision, by) = self.hooks_for(context).tools().before_named(event).await;
         let changed = match decision {
-            Decision::Blocked { by, reason } => return Err(blocked(name, by, reason, outcome)),
+            Decision::Blocked { by, reason } => return Err(blocked(name, by, &reason, outcome)),
             Decision::Proceed(event) if event.args == args => return Ok(args),
             Decision::Proceed(event) => event.args,
         };
@@ -170,6 +170,7 @@ impl Dispatcher {
 
     async fn permit(&self, need: &Need, context: &CallContext, outcome: &mut ToolOutcome) -> Result<(), Refused> {
         let Permission { allowed, by, plugin, reason } = self.permissions.ask(need, context).await;
+        let reason = reason.map(|reason| shortened(&reason, LONGEST_REFUSAL));
         if allowed {
             if plugin.is_some() || (by != Permission::RULE && !by.is_empty()) {
                 outcome.remarks.push(Remark::Allowed { by, reason });
@@ -210,6 +211,7 @@ impl Dispatcher {
         let (decision, by) = self.hooks_for(pass.context()).tools().after_named(event).await;
         let seen = match decision {
             Decision::Blocked { by, reason } => {
+                let reason = shortened(&reason, LONGEST_REFUSAL);
                 outcome.remarks.push(Remark::Blocked { by: by.clone(), reason: reason.clone() });
                 let who = by.map_or("a plugin".to_owned(), |by| format!("the plugin `{by}`"));
                 return Err(Refused(format!("`{name}` ran, but {who} withholds what came of it: {reason}")));
@@ -246,8 +248,9 @@ impl Dispatcher {
 /// How much of a refusal or a failure the model is told, in bytes.
 const LONGEST_REFUSAL: usize = 8_000;
 
-fn blocked(name: &str, by: Option<PluginId>, reason: String, outcome: &mut ToolOutcome) -> Refused {
+fn blocked(name: &str, by: Option<PluginId>, reason: &str, outcome: &mut ToolOutcome) -> Refused {
     let who = by.as_ref().map_or("a plugin".to_owned(), |by| format!("the plugin `{by}`"));
+    let reason = shortened(reason, LONGEST_REFUSAL);
     let refused = Refused(format!("`{name}` did not run: {who} blocked it: {reason}"));
     outcome.remarks.push(Remark::Blocked { by, reason });
     refused

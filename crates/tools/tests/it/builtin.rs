@@ -246,7 +246,7 @@ async fn errors_help() {
     )
     .await;
     check("write", json!({"path": "src", "content": ""}), "is a folder, not an ordinary file").await;
-    check("write", json!({"path": "src/parser.rs/x", "content": ""}), "can't create").await;
+    check("write", json!({"path": "src/parser.rs/x", "content": ""}), "Not a directory").await;
     check("write", json!({"path": "dangling", "content": ""}), "is a link, not an ordinary file").await;
     check("delete", json!({"path": "src"}), "can't remove").await;
     check("delete", json!({"path": "."}), "is no file").await;
