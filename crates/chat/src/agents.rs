@@ -176,7 +176,7 @@ impl Work {
             live: Arc::clone(&self.live),
             announcer: self.announcer.clone(),
             model: self.info.model.clone(),
-            system: system.iter().cloned().chain([role.prompt.clone()]).collect(),
+            system: system.iter().cloned().chain([format!("Your role is `{}`. {}", role.name, role.prompt)]).collect(),
             tools: role.tools.clone(),
             depth: self.depth,
             max_turns: role.max_turns.unwrap_or(max_turns),
