@@ -65,7 +65,8 @@ export interface Command {
   /** Without the slash: a lower-case letter, then letters, digits and `-`. */
   name: string;
   description: string;
-  execute(args: any, ctx: PluginContext): unknown;
+  /** Gets the words behind the name. What it returns, mostly a text, is shown to the person. */
+  execute(args: string[], ctx: PluginContext): unknown;
 }
 
 /** Everything a plugin can do. What plugin.yml does not ask for, or the user did not grant, throws `MimirError`. */
@@ -74,6 +75,7 @@ export interface PluginContext {
   readonly exec: Exec;
   readonly docker: Docker;
   readonly llm: Llm;
+  readonly tools: Tools;
   readonly storage: Storage;
   readonly log: Log;
   readonly session: Session;
@@ -97,6 +99,22 @@ export interface PluginContext {
   secret(name: string): Promise<string>;
   /** Shows the user a message. */
   notify(message: string, level?: 'info' | 'warn' | 'error'): Promise<void>;
+  /**
+   * Asks the person a question, in one line that names the plugin. Gives the answer, or `undefined` if they would not answer.
+   * Throws `UNSUPPORTED` where nobody is there, and `LIMIT` if the plugin has a question open already.
+   */
+  ask(question: string, options?: AskOptions): Promise<string | undefined>;
+  ask<Choice extends string>(
+    question: string,
+    options: { choices: readonly Choice[]; default?: NoInfer<Choice> },
+  ): Promise<Choice | undefined>;
+  /** Asks the person a question that is answered by yes or no. Throws as `ask` does. */
+  confirm(question: string): Promise<boolean>;
+}
+
+export interface AskOptions {
+  /** What an empty answer means. */
+  default?: string;
 }
 
 /** Files beneath the project's root; paths are relative to it. Needs `capabilities.filesystem`. */
@@ -194,6 +212,26 @@ export interface DockerOptions {
   timeoutMs?: number;
 }
 
+/** The agent's tools. Needs `capabilities.tools` with the names, or globs on them. */
+export interface Tools {
+  /** The tools that the plugin may call. */
+  list(): Promise<AgentTool[]>;
+  get(name: string): Promise<AgentTool | undefined>;
+  /**
+   * Has a tool called as the model calls it, with its permission asked anew; the plugin is not asked itself, neither for that
+   * nor before the tool. Gives the tool's result; throws `FAILED` if it failed or was refused.
+   */
+  execute<Result = any>(name: string, args?: { readonly [key: string]: unknown }): Promise<Result>;
+}
+
+/** A tool as a model is told of it. */
+export interface AgentTool {
+  name: string;
+  description: string;
+  /** JSON Schema of its arguments. */
+  inputSchema: { [key: string]: unknown };
+}
+
 /** Calls language models, within the budget of the session. Needs `capabilities.llm`. */
 export interface Llm {
   /** Asks for a whole answer. What it may cost at most is set aside before; `LIMIT` where that is more than is left. */
@@ -277,7 +315,8 @@ export interface MimirError extends Error {
     | 'IO'
     | 'TIMEOUT'
     | 'LIMIT'
-    | 'UNSUPPORTED';
+    | 'UNSUPPORTED'
+    | 'FAILED';
   /** The capability that is missing, such as `filesystem.write`. */
   readonly capability?: string;
   /** What to do about it. */

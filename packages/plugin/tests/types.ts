@@ -67,6 +67,19 @@ export async function context(ctx: PluginContext): Promise<void> {
   // @ts-expect-error nothing is mounted
   await ctx.docker.run('node:22', { mounts: ['/'] });
 
+  const listed: string[] = (await ctx.tools.list()).map((found) => `${found.name} ${found.inputSchema['type']}`);
+  const description: string | undefined = (await ctx.tools.get('read'))?.description;
+  const read: string = await ctx.tools.execute<string>('read', { path: 'a' });
+  await ctx.tools.execute('todo');
+  // @ts-expect-error arguments are an object
+  await ctx.tools.execute('read', 'a');
+  const free: string | undefined = await ctx.ask('Which?', { default: 'this' });
+  const chosen: 'this' | 'that' | undefined = await ctx.ask('Which?', { choices: ['this', 'that'], default: 'that' });
+  // @ts-expect-error it is none of the choices
+  await ctx.ask('Which?', { choices: ['this', 'that'], default: 'other' });
+  const sure: boolean = await ctx.confirm('Sure?');
+  ctx.log.debug(listed, description, read, free, chosen, sure);
+
   await ctx.storage.set('key', { any: ['JSON'] });
   const stored: { any: string[] } | undefined = await ctx.storage.get<{ any: string[] }>('key');
   await ctx.storage.delete('key');
