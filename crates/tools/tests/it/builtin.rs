@@ -214,6 +214,32 @@ async fn mimirs_own_files_stay_as_they_are() {
 }
 
 #[tokio::test]
+async fn what_is_swapped_while_the_permission_is_asked_for_is_left_alone() {
+    let check = async |tool: &str, args: serde_json::Value, path: &str| {
+        let bench = Workbench::new();
+        let (root, out) = (bench.root.clone(), bench.base().join("out"));
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join("file"), "theirs").unwrap();
+        bench.put("sub/file", "ours");
+        let path = root.join(path);
+        let target = if path.ends_with("file") { out.join("file") } else { out.clone() };
+        bench.meanwhile(move || {
+            fs::rename(&path, root.join("aside")).unwrap();
+            symlink(target, path).unwrap();
+        });
+        let outcome = bench.call(tool, args).await;
+        let said = outcome.result.as_str().unwrap();
+        assert!(outcome.is_error && said.contains("than a moment ago"), "{said}");
+        assert_eq!(fs::read_to_string(out.join("file")).unwrap(), "theirs");
+    };
+    for path in ["sub", "sub/file"] {
+        check("write", json!({"path": "sub/file", "content": "x"}), path).await;
+        check("edit", json!({"path": "sub/file", "oldText": "theirs", "newText": "x"}), path).await;
+    }
+    check("delete", json!({"path": "sub/file"}), "sub").await;
+}
+
+#[tokio::test]
 async fn errors_help() {
     let bench = Workbench::new();
     bench.put("src/parser.rs", "fn a() {}\n");

@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 /// What the plugin `guard` does about an event: what it decides, why, and the payload as it leaves it.
 pub(crate) type Act = Box<dyn Fn(&Path, EventName, &mut Value) -> Option<(Outcome, &'static str)> + Send + Sync>;
 
+/// What somebody else does while a permission is asked for.
+type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
 /// What happened, in its order.
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -29,6 +32,7 @@ pub(crate) struct Workbench {
     log: Log,
     needs: Arc<Mutex<Vec<Need>>>,
     allows: Arc<Mutex<bool>>,
+    meanwhile: Meanwhile,
 }
 
 struct Guard {
@@ -63,12 +67,16 @@ impl Emit for Guard {
 struct Person {
     needs: Arc<Mutex<Vec<Need>>>,
     allows: Arc<Mutex<bool>>,
+    meanwhile: Meanwhile,
 }
 
 #[async_trait]
 impl Permissions for Person {
     async fn ask(&self, need: &Need, _: &CallContext) -> Permission {
         self.needs.lock().unwrap().push(need.clone());
+        if let Some(act) = self.meanwhile.lock().unwrap().take() {
+            act();
+        }
         let allowed = *self.allows.lock().unwrap();
         Permission { allowed, by: Permission::RULE.to_owned(), plugin: None, reason: None }
     }
@@ -88,7 +96,9 @@ impl Workbench {
         let log = Log::default();
         let (needs, allows) = (Arc::default(), Arc::new(Mutex::new(true)));
         let hooks = Hooks::new(Arc::new(Guard { root: root.clone(), log: Arc::clone(&log), act }));
-        let permissions = Person { needs: Arc::clone(&needs), allows: Arc::clone(&allows) };
+        let meanwhile = Meanwhile::default();
+        let permissions =
+            Person { needs: Arc::clone(&needs), allows: Arc::clone(&allows), meanwhile: Arc::clone(&meanwhile) };
         let clock = Arc::new(ManualClock::default());
         let dispatcher = Dispatcher::new(hooks.clone(), Arc::new(permissions), clock.clone());
         let environment = [("PATH".into(), std::env::var_os("PATH").unwrap()), ("OPENAI_API_KEY".into(), "x".into())];
@@ -108,7 +118,7 @@ impl Workbench {
             todos: Arc::default(),
         };
         assert_eq!(dispatcher.register(builtin_tools(&settings, ports).unwrap()), []);
-        Self { folder, root, home, dispatcher, log, needs, allows }
+        Self { folder, root, home, dispatcher, log, needs, allows, meanwhile }
     }
 
     /// The folder in which project and home lie.
@@ -118,6 +128,11 @@ impl Workbench {
 
     pub(crate) fn refuse_all(&self) {
         *self.allows.lock().unwrap() = false;
+    }
+
+    /// Does this while the next permission is asked for.
+    pub(crate) fn meanwhile(&self, act: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(act));
     }
 
     pub(crate) fn put(&self, path: &str, contents: impl AsRef<[u8]>) {
