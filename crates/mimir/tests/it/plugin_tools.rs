@@ -231,6 +231,43 @@ async fn what_a_tool_writes_is_not_told_to_those_behind_its_call() {
     assert!(place.read("project/first.log").contains("start.txt\n"), "its events reach it as ever");
 }
 
+#[tokio::test]
+#[ignore = "installs two versions of Zod from the npm registry"]
+async fn schemas_of_zod_from_the_registry() {
+    let place = Place::new();
+    let module = "\
+import { tool } from '@mimir/plugin';
+import { z } from 'zod';
+const schema = z.object({
+  path: z.string().min(1).describe('The file'),
+  depth: z.number().int().min(0).default(2),
+  mode: z.enum(['short', 'long']).optional(),
+  at: z.string().transform((text) => text.length).optional(),
+});
+export default () => ({ tools: [tool({ name: 'look', description: 'Looks', schema, execute: (args: any) => args })] });
+";
+    for version in ["4", "3"] {
+        let folder = place.plugin(&format!("plugins/zod{version}"), "limits: { init: 3s, cpu: 400ms }\n", module);
+        let package = json!({ "name": format!("mimir-plugin-zod{version}"), "version": "1.0.0" });
+        std::fs::write(folder.join("package.json"), package.to_string()).unwrap();
+        let install = ["install", "--silent", "--no-audit", "--no-fund", &format!("zod@{version}")];
+        assert!(std::process::Command::new("npm").args(install).current_dir(&folder).status().unwrap().success());
+    }
+    let plugins = builder(&place).build().await.unwrap();
+    let tools = plugins.plugin_tools().await;
+    let [look] = tools.as_slice() else { panic!("{tools:?}\n{:?}", plugins.reports()) };
+    assert_eq!((look.plugin.as_str(), &look.definition.input_schema["required"]), ("zod4", &json!(["path"])));
+    assert_eq!(look.definition.input_schema["properties"]["path"]["description"], "The file");
+    let call = async |args: Value| plugins.call_tool(&id("zod4"), "look", &args, &invocation()).await;
+    // What the schema adds and changes reaches the tool
+    let args = json!({ "path": "a", "at": "four" });
+    assert_eq!(call(args).await, Ok(json!({ "path": "a", "depth": 2, "at": 4 })));
+    assert!(matches!(call(json!({ "path": "a", "mode": "other" })).await, Err(CallError::Arguments { .. })));
+    let said: Vec<_> = plugins.reports().iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|said| said.starts_with("zod3: ") && said.contains("use Zod 4.2 or later")), "{said:?}");
+    plugins.shutdown().await;
+}
+
 /// A small dispatcher: before a tool is called, everybody is asked who is not behind the call.
 #[derive(Default)]
 struct Catalog(OnceLock<Plugins>);

@@ -150,6 +150,33 @@ async fn storage_notices_and_the_session() {
 }
 
 #[tokio::test]
+async fn tools_and_questions() {
+    for (expression, op, args, expected) in [
+        ("ctx.tools.list()", "tools.list", json!({}), json!([{ "name": "read" }])),
+        ("ctx.tools.get('read')", "tools.get", json!({ "name": "read" }), json!({ "name": "read" })),
+        ("ctx.tools.get('x').then((it) => it === undefined)", "tools.get", json!({ "name": "x" }), json!(true)),
+        (
+            "ctx.tools.execute('read', { path: 'a' })",
+            "tools.execute",
+            json!({ "name": "read", "args": { "path": "a" } }),
+            json!({ "ran": "read" }),
+        ),
+        ("ctx.tools.execute('read')", "tools.execute", json!({ "name": "read" }), json!({ "ran": "read" })),
+        ("ctx.ask('which?')", "ask", json!({ "question": "which?" }), json!("this")),
+        (
+            "ctx.ask('which?', { choices: ['this', 'that'], default: 'that', other: 1 })",
+            "ask",
+            json!({ "question": "which?", "choices": ["this", "that"], "default": "that" }),
+            json!("this"),
+        ),
+        ("ctx.ask('?').then((it) => it === undefined)", "ask", json!({ "question": "?" }), json!(true)),
+        ("ctx.confirm('sure?')", "confirm", json!({ "question": "sure?" }), json!(true)),
+    ] {
+        check(expression, Some((op, args)), expected).await;
+    }
+}
+
+#[tokio::test]
 async fn wrong_arguments_reject_and_never_reach_the_host() {
     for (expression, expected) in [
         ("ctx.fs.readFile()", "TypeError: the path must be a string"),
@@ -166,6 +193,10 @@ async fn wrong_arguments_reject_and_never_reach_the_host() {
         ("ctx.storage.get(1)", "TypeError: the key must be a string"),
         ("ctx.storage.set('k', 1n)", "TypeError: Do not know how to serialize a BigInt"),
         ("ctx.storage.delete()", "TypeError: the key must be a string"),
+        ("ctx.tools.execute()", "TypeError: the name must be a string"),
+        ("ctx.tools.get(1)", "TypeError: the name must be a string"),
+        ("ctx.ask()", "TypeError: the question must be a string"),
+        ("ctx.confirm({})", "TypeError: the question must be a string"),
     ] {
         check(expression, None, json!(expected)).await;
     }
@@ -203,6 +234,9 @@ async fn what_a_plugin_knows_by_itself() {
         "ctx.exec.execute = 1",
         "ctx.storage.get = 1",
         "ctx.log.info = 1",
+        "ctx.ask = 1",
+        "ctx.tools = {}",
+        "ctx.tools.execute = 1",
         "ctx.session.id = 'other'",
         "ctx.config.added = 1",
         "ctx.config.options.list.push(1)",
@@ -324,6 +358,14 @@ async fn a_restart_is_told() {
         plugin.dispose().await;
         assert_eq!(before_value(&plugin).await, Ok(json!(false)), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_none_is_refused_with_words() {
+    let code = "export default () => ({ tools: [{ name: 'a', description: 'a', schema: { '~standard': {} }, execute() {} }] })";
+    let bench = Bench::new();
+    let error = bench.plugin(image("schema", code)).declared().await.unwrap_err().to_string();
+    assert!(error.contains("use tool() of @mimir/plugin, Zod 4.2 or later, or JSON Schema"), "{error}");
 }
 
 #[tokio::test]

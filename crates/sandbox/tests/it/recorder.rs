@@ -44,6 +44,11 @@ impl Recorder {
                 "status": 200, "statusText": "OK", "url": args["url"], "redirected": false,
                 "headers": [["content-type", "text/plain"]], "body": "aGk=",
             }),
+            "tools.list" => json!([{ "name": "read" }]),
+            "tools.get" if args["name"] == "read" => json!({ "name": "read" }),
+            "tools.execute" => json!({ "ran": args["name"] }),
+            "ask" if args["question"] == "which?" => json!("this"),
+            "confirm" => json!(true),
             "session.get" => json!({ "id": "s1", "metadata": { "title": "t" } }),
             "session.messages" => json!([{ "role": "user", "text": "hi" }]),
             _ => Value::Null,
@@ -149,7 +154,7 @@ impl Bench {
 /// A call with causes.
 pub(crate) fn caused(name: &str, payload: &str, chain: &[&str], session: &str) -> Call {
     let chain = chain.iter().map(|id| PluginId::new(id).unwrap()).collect();
-    Call { origin: CallOrigin { chain, session_id: session.into() }, ..event(name, payload) }
+    Call { origin: CallOrigin { chain, session_id: session.into(), ..CallOrigin::default() }, ..event(name, payload) }
 }
 
 /// A call of a tool or a command.
