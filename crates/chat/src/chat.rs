@@ -86,7 +86,7 @@ impl Chat {
     /// Nothing is asked yet: [`Conversation::go_on`] does so if something waits for an answer.
     ///
     /// # Errors
-    /// If there is no such session, or it is open in another process.
+    /// If there is no such session, or it is open, here or in another process.
     pub async fn resume(&self, id: &str, model: Option<&str>) -> Result<Conversation, ChatError> {
         let live = Live::reopen(&self.shared, id, model).await?;
         Ok(Conversation::new(live))
@@ -142,6 +142,12 @@ impl Shared {
         let mut lives = lock(&self.lives);
         lives.retain(|_, live| live.strong_count() > 0);
         lives.insert(live.session().id, Arc::downgrade(live));
+    }
+
+    /// The session may be opened again.
+    pub(crate) async fn let_go(&self, session_id: &str) {
+        lock(&self.lives).remove(session_id);
+        self.ports.store.close(session_id).await;
     }
 
     /// Whether it is new that `model` has no price.

@@ -104,7 +104,7 @@ impl Conversation {
     pub async fn close(&self) {
         let live = self.live();
         live.idle(IdleReason::Exit);
-        live.shared.ports.store.close(live.id()).await;
+        live.shared.let_go(live.id()).await;
     }
 
     fn agent(&self, live: &Arc<Live>) -> Agent {
@@ -137,7 +137,7 @@ impl Conversation {
             }
             Ok(Ran::Turned(live)) => {
                 agent.live.idle(IdleReason::Exit);
-                agent.live.shared.ports.store.close(agent.live.id()).await;
+                agent.live.shared.let_go(agent.live.id()).await;
                 *lock(&self.inner.live) = live;
             }
             Err(commands::Failed::Words(text)) => {

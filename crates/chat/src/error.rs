@@ -9,6 +9,12 @@ pub enum ChatError {
     /// What is said can't be kept, so nothing more is said.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The session is open in this process already.
+    #[error("the session `{id}` is open here already")]
+    AlreadyOpen {
+        /// The session.
+        id: String,
+    },
     /// The model gave no answer.
     #[error("the model `{model}` gave no answer{}", attempts_in_words(*attempts))]
     Model {
@@ -38,7 +44,7 @@ impl ChatError {
     /// The kind of error as events carry it.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Store(_) => "StoreError",
+            Self::Store(_) | Self::AlreadyOpen { .. } => "StoreError",
             Self::Model { .. } => "ModelError",
         }
     }

@@ -80,6 +80,9 @@ impl Live {
     pub(crate) async fn reopen(shared: &Arc<Shared>, id: &str, model: Option<&str>) -> Result<Arc<Self>, ChatError> {
         let store = &shared.ports.store;
         let mut session = store.open(id).await?;
+        if shared.live(&session.id).is_some() {
+            return Err(ChatError::AlreadyOpen { id: session.id });
+        }
         if let Some(model) = model
             && session.model != model
         {

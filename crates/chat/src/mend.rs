@@ -30,6 +30,14 @@ impl Cut {
         }
     }
 
+    /// What is written down of a sub-agent.
+    const fn of_an_agent(self) -> &'static str {
+        match self {
+            Self::ProcessEnded => "its process ended, or it was broken off",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// What the model is told of a call that had not.
     const fn had_not_begun(self) -> &'static str {
         match self {
@@ -61,22 +69,27 @@ impl Live {
         let mut agents: Vec<String> = agents.into_iter().collect();
         agents.sort();
         for agent in std::iter::once(None).chain(agents.into_iter().map(Some)) {
-            self.answer_all(why, agent.as_deref(), &mut cuts).await?;
+            let is_cut = self.answer_all(why, agent.as_deref(), &mut cuts).await?;
+            if let Some(agent) = agent.filter(|agent| is_cut && !dropped.contains(agent)) {
+                store.agent_ended(self.id(), &agent, Some(why.of_an_agent())).await?;
+            }
         }
         // Calls that no message asks for any more
         for cut in cuts {
             self.answer_cut(why, &cut).await?;
         }
         for agent in dropped {
-            store.agent_ended(self.id(), &agent, Some("interrupted")).await?;
+            store.agent_ended(self.id(), &agent, Some(why.of_an_agent())).await?;
         }
         Ok(())
     }
 
-    /// Answers the open calls of one agent in their order; what was cut is taken from `cuts`.
-    async fn answer_all(&self, why: Cut, agent: Option<&str>, cuts: &mut Vec<Journalled>) -> Result<(), StoreError> {
+    /// Answers the open calls of one agent in their order; what was cut is taken from `cuts`. Whether there were any.
+    async fn answer_all(&self, why: Cut, agent: Option<&str>, cuts: &mut Vec<Journalled>) -> Result<bool, StoreError> {
         let messages = self.shared.ports.store.conversation(self.id(), agent).await?;
-        for call in context::unanswered(messages.iter().map(|stored| &stored.message)) {
+        let open = context::unanswered(messages.iter().map(|stored| &stored.message));
+        let is_cut = !open.is_empty();
+        for call in open {
             let cut = cuts.iter().position(|cut| cut.agent_id.as_deref() == agent && cut.call.id == call.id);
             match cut {
                 Some(at) => self.answer_cut(why, &cuts.remove(at)).await?,
@@ -86,7 +99,7 @@ impl Live {
                 }
             }
         }
-        Ok(())
+        Ok(is_cut)
     }
 
     async fn answer_cut(&self, why: Cut, cut: &Journalled) -> Result<(), StoreError> {

@@ -14,17 +14,20 @@ pub(crate) struct Repetition {
 }
 
 impl Repetition {
-    /// What to tell the model, once in a conversation's run.
+    /// What to tell the model after the calls of one answer, once in a conversation's run.
     pub(crate) fn heed(&mut self, done: Vec<Done>) -> Option<String> {
         let mut notice = None;
+        // Calls of the same answer were asked for before any result was read
+        let mut is_counted = false;
         for Done { call, result } in done {
             let this = (call.name, call.args, result);
-            if self.last.as_ref() == Some(&this) {
-                self.count += 1;
-            } else {
+            if self.last.as_ref() != Some(&this) {
                 self.last = Some(this);
                 self.count = 1;
+            } else if !is_counted {
+                self.count += 1;
             }
+            is_counted = true;
             if self.count >= TOO_OFTEN && !self.is_told {
                 self.is_told = true;
                 let (name, ..) = self.last.as_ref()?;

@@ -21,8 +21,8 @@ impl StoredSessions {
 #[async_trait]
 impl SessionView for StoredSessions {
     async fn session(&self, id: &str) -> Result<Option<SessionInfo>, ApiError> {
-        let sessions = self.store.list(None).await.map_err(|error| unreadable(&error))?;
-        Ok(sessions.into_iter().find(|session| session.id == id).map(|session| {
+        let session = self.store.session(id).await.map_err(|error| unreadable(&error))?;
+        Ok(session.map(|session| {
             let mut metadata = Map::new();
             metadata.insert("title".to_owned(), Value::from(session.title));
             metadata.insert("model".to_owned(), Value::from(session.model));

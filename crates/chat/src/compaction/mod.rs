@@ -5,7 +5,7 @@ mod transcript;
 
 use mimir_plugins::PluginId;
 use mimir_plugins::events::{CompactionTrigger, Decision};
-use mimir_shared_providers::{ChatRequest, Message, ProviderError, Role};
+use mimir_shared_providers::{ChatRequest, Message, PROVIDER_STATE, ProviderError, Role};
 use serde_json::Value;
 
 use crate::agent::Agent;
@@ -120,8 +120,8 @@ impl Agent {
         if let Some((count, tokens)) = last
             && count <= stored.len()
         {
-            let new: Vec<&Message> = stored[count..].iter().map(|stored| &stored.message).collect();
-            return Ok(tokens.saturating_add(context::estimate(&new)));
+            let new = stored[count..].iter().map(|stored| context::estimate(&stored.message));
+            return Ok(new.fold(tokens, u64::saturating_add));
         }
         // Providers count over the network, which is not worth it while the threshold is far away
         let request = self.unsent(stored).await;
@@ -179,6 +179,10 @@ impl Agent {
         let mut message = context::marked(SUMMARY, format!("The conversation so far, summed up:\n\n{summary}"));
         if kept == 0 && context::wants_answer(messages.last().copied()) {
             message.extra.insert(context::WAITS.to_owned(), Value::Bool(true));
+        }
+        // What a provider keeps in its answers outlives them
+        if let Some(state) = messages[..put_away].iter().rev().find_map(|message| message.extra.get(PROVIDER_STATE)) {
+            message.extra.insert(PROVIDER_STATE.to_owned(), state.clone());
         }
         let placed = self.live.shared.ports.store.compact(self.live.id(), &last, message).await?;
         *lock(&self.live.measured) = Measured::default();

@@ -35,6 +35,9 @@ pub trait SessionStore: Send + Sync {
     /// The sessions, the latest first. `project` leaves out those of others.
     async fn list<'a>(&self, project: Option<&'a str>) -> Result<Vec<Session>, StoreError>;
 
+    /// About a session, without taking hold of it. `id` is whole. Nothing if there is none.
+    async fn session(&self, id: &str) -> Result<Option<Session>, StoreError>;
+
     /// Lets go of a session, so that another process may open it. Nothing happens if it is not held.
     async fn close(&self, session: &str);
 

@@ -161,6 +161,14 @@ impl SessionStore for SqliteSessions {
         self.listed(project).await
     }
 
+    async fn session(&self, id: &str) -> Result<Option<Session>, StoreError> {
+        match self.found(id).await {
+            Ok(session) => Ok(Some(session).filter(|session| session.id == id)),
+            Err(StoreError::Unknown { .. } | StoreError::Ambiguous { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn close(&self, session: &str) {
         self.let_go(session);
     }
