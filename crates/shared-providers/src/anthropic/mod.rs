@@ -60,6 +60,7 @@ impl Dialect for Anthropic {
                 messages.last_mut().and_then(|last| last["content"].as_array_mut()?.last_mut()).map(mark);
             }
         }
+        messages.iter_mut().for_each(plain);
         let mut body = json!({
             "model": request.model, "max_tokens": request.max_output_tokens, "stream": true, "messages": messages,
         });
@@ -110,6 +111,17 @@ fn mark(block: &mut Value) {
         && !matches!(block.get("type").and_then(Value::as_str), Some("thinking" | "redacted_thinking"))
     {
         block.insert("cache_control".to_owned(), json!({"type": "ephemeral"}));
+    }
+}
+
+/// Nothing but a text is sent as a text: some servers that speak the dialect take no other form.
+fn plain(message: &mut Value) {
+    let block = match message["content"].as_array().map(Vec::as_slice) {
+        Some([Value::Object(block)]) if block.len() == 2 => block,
+        _ => return,
+    };
+    if let Some(text) = block.get("text").filter(|text| text.is_string()).cloned() {
+        message["content"] = text;
     }
 }
 

@@ -60,7 +60,7 @@ fn a_single_question_is_not_marked_for_the_cache() {
     assert_eq!(
         told.bodies()[0]["messages"],
         json!([
-            {"role": "user", "content": [{"type": "text", "text": "(what was said before is left out)"}]},
+            {"role": "user", "content": "(what was said before is left out)"},
             {"role": "assistant", "content": [{"type": "text", "text": "before "}, {"type": "text", "text": "after"}]},
         ])
     );
@@ -178,6 +178,17 @@ fn arguments_that_are_none_stay_a_text() {
         let shown = shown(KIND, &body);
         assert_eq!((&shown["content"][0]["args"], &shown["stop"]), (&json!(arguments), &json!("maxTokens")), "{shown}");
     }
+}
+
+#[test]
+fn a_service_that_counts_nothing_is_not_believed() {
+    let nothing = answer().replace(": 25", ": 0").replace(":25,", ":0,").replace(":7,", ":0,").replace(":100,", ":0,");
+    let nothing = nothing
+        .replace("\"output_tokens\":15", "\"output_tokens\":0")
+        .replace("\"output_tokens\":1}", "\"output_tokens\":0}");
+    let shown = shown(KIND, &nothing);
+    assert_eq!(shown["usageIsEstimated"], true, "{shown}");
+    assert!(shown["usage"]["inputTokens"].as_u64() > Some(100) && shown["usage"]["outputTokens"].as_u64() > Some(5));
 }
 
 #[test]

@@ -174,7 +174,9 @@ impl Answer {
     fn response(self) -> ChatResponse {
         let written: usize = self.blocks.iter().map(|block| block.kind.len()).sum();
         let estimate = Usage::new(self.question, estimated_tokens(written));
-        let mut usage = self.usage.unwrap_or(estimate);
+        // To have used nothing at all is a way of saying nothing
+        let said = self.usage.filter(|said| *said != Usage::default());
+        let mut usage = said.unwrap_or(estimate);
         if self.stop.is_none() {
             usage.output_tokens = usage.output_tokens.max(estimate.output_tokens);
         }
@@ -188,7 +190,7 @@ impl Answer {
         };
         let message = Message { content: content(parts), ..Message::text(Role::Assistant, "") };
         let mut response = ChatResponse::new(message, stop, usage, self.model.unwrap_or(self.asked));
-        response.usage_is_estimated = self.usage.is_none();
+        response.usage_is_estimated = said.is_none();
         response.cost = self.cost;
         response
     }

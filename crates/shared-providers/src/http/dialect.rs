@@ -82,8 +82,53 @@ impl From<String> for Trouble {
 
 /// The JSON in an event.
 pub(crate) fn json(event: &Event) -> Result<Value, Trouble> {
-    serde_json::from_str(&event.data).map_err(|error| {
-        let at = if error.is_data() || error.is_syntax() { "is no JSON" } else { "is JSON that is cut off" };
-        Trouble::Nonsense(format!("an event of {} bytes {at}", event.data.len()))
-    })
+    let parsed = serde_json::from_str(&event.data).or_else(|error| {
+        // Services that cut texts by UTF-16 send half of a character in each of two events
+        without_halves(&event.data).map_or(Err(error), |data| serde_json::from_str(&data))
+    });
+    parsed.map_err(|_| Trouble::Nonsense(format!("an event of {} bytes is no JSON", event.data.len())))
+}
+
+/// JSON in which escapes of surrogates that have no other half stand for the replacement character; nothing if it has none.
+fn without_halves(json: &str) -> Option<String> {
+    let unit = |at: usize| {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::with_capacity(json.len());
+    let (mut at, mut copied, mut has_halves) = (0, 0, false);
+    while let Some(found) = json[at..].find('\\') {
+        at += found;
+        let (is_half, len) = match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (false, 12),
+            (Some(0xd800..=0xdfff), _) => (true, 6),
+            // The escaped character is ASCII, or what follows is no JSON anyway
+            _ => (false, 1 + json[at + 1..].chars().next().map_or(0, char::len_utf8)),
+        };
+        if is_half {
+            out.push_str(&json[copied..at]);
+            out.push_str("\\ufffd");
+            copied = at + len;
+            has_halves = true;
+        }
+        at += len;
+    }
+    out.push_str(&json[copied..]);
+    has_halves.then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_halves;
+
+    #[test]
+    fn halves_of_characters_are_replaced() {
+        let check =
+            |json: &str, expected: Option<&str>| assert_eq!(without_halves(json).as_deref(), expected, "{json}");
+        check(r#"{"a": "x\ud83d"}"#, Some(r#"{"a": "x\ufffd"}"#));
+        check(r#""\udc4d and \ud83d""#, Some(r#""\ufffd and \ufffd""#));
+        check(r#""\ud83d\ud83d\udc4d""#, Some(r#""\ufffd\ud83d\udc4d""#));
+        check(r#""\ud83d\udc4d \u00e9 \\ud83d""#, None);
+        check("\\ü\\", None);
+    }
 }

@@ -158,10 +158,8 @@ fn usage(said: Option<&Value>, answer: &mut Answer) {
     let read = number("/prompt_tokens_details/cached_tokens").unwrap_or(0).min(prompt);
     let write = number("/prompt_tokens_details/cache_write_tokens").unwrap_or(0).min(prompt - read);
     let input_tokens = prompt - read - write;
-    if prompt > 0 || output > 0 {
-        answer.usage =
-            Some(Usage { input_tokens, output_tokens: output, cache_read_tokens: read, cache_write_tokens: write });
-    }
+    answer.usage =
+        Some(Usage { input_tokens, output_tokens: output, cache_read_tokens: read, cache_write_tokens: write });
     // In US dollars, by services that resell others
     answer.cost = said.get("cost").and_then(Value::as_f64).filter(|cost| cost.is_finite() && *cost >= 0.0);
 }
