@@ -52,20 +52,19 @@ impl Dialect for Anthropic {
                 sent
             })
             .collect();
-        if !quirks.no_cache {
+        // Who has tools will ask again with the same beginning; for a single question a mark only costs
+        let is_marked = !quirks.no_cache && !tools.is_empty();
+        if is_marked {
             // Tools come first, then the instructions: one mark after both covers both
             system.last_mut().or(tools.last_mut()).map(mark);
-            // Who has tools will ask again with the same beginning; for a single question a mark only costs
-            if !tools.is_empty() {
-                messages.last_mut().and_then(|last| last["content"].as_array_mut()?.last_mut()).map(mark);
-            }
+            messages.last_mut().and_then(|last| last["content"].as_array_mut()?.last_mut()).map(mark);
         }
         messages.iter_mut().for_each(plain);
         let mut body = json!({
             "model": request.model, "max_tokens": request.max_output_tokens, "stream": true, "messages": messages,
         });
         if !system.is_empty() {
-            body["system"] = system.into();
+            body["system"] = if is_marked { system.into() } else { conversation.system.join("\n\n").into() };
         }
         if !tools.is_empty() {
             body["tools"] = tools.into();

@@ -65,6 +65,12 @@ fn a_single_question_is_not_marked_for_the_cache() {
         ])
     );
     assert_eq!(told.bodies()[0].get("tools"), None);
+    request.messages =
+        vec![Message::text(Role::System, "a"), Message::text(Role::System, "b"), Message::text(Role::User, "c")];
+    let told = Told::new([Reply::new(200, &answer())]);
+    at_once(provider(KIND, &told).complete(&request)).unwrap();
+    assert_eq!(told.bodies()[0]["system"], "a\n\nb");
+    assert_eq!(told.bodies()[0]["messages"], json!([{"role": "user", "content": "c"}]));
 }
 
 #[test]
