@@ -4,16 +4,16 @@ use futures::future::join_all;
 use mimir_shared_providers::Message;
 use serde_json::{Map, Value};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, TASK};
 use crate::ended::Halt;
 use crate::turn::Done;
 use crate::{Shown, ToolCall, ToolOutcome, ToolRemark, context};
 
 impl Agent {
-    /// Runs calls in their order; those next to each other that only read run at once. Each is in the journal before it
+    /// Runs calls in their order; those next to each other that only read, or that are
+    /// tasks for sub-agents, run at once. Each is in the journal before it
     /// begins, and its end and its result are written together.
     pub(crate) async fn run_calls(&self, calls: Vec<ToolCall>) -> Result<Vec<Done>, Halt> {
-        let toolbox = &self.live.shared.ports.toolbox;
         let at_once = self.live.shared.settings.calls_at_once.max(1);
         let mut done = Vec::with_capacity(calls.len());
         let mut rest = calls.as_slice();
@@ -23,13 +23,19 @@ impl Agent {
                 rest = &rest[1..];
                 continue;
             }
-            let reading =
-                rest.iter().take(at_once).take_while(|it| self.has_tool(&it.name) && toolbox.only_reads(&it.name));
-            let (now, later) = rest.split_at(reading.count().max(1));
+            let together =
+                rest.iter().take(at_once).take_while(|call| self.has_tool(&call.name) && self.runs_beside(call));
+            let (now, later) = rest.split_at(together.count().max(1));
             done.extend(self.run_at_once(now).await?);
             rest = later;
         }
         Ok(done)
+    }
+
+    /// Whether a call may run beside others. Sub-agents may: each asks for what it does by calls of its own, and a model that
+    /// gives several tasks in one answer means them to be worked on at once.
+    fn runs_beside(&self, call: &ToolCall) -> bool {
+        call.name == TASK || self.live.shared.ports.toolbox.only_reads(&call.name)
     }
 
     async fn run_at_once(&self, calls: &[ToolCall]) -> Result<Vec<Done>, Halt> {
@@ -55,7 +61,7 @@ impl Agent {
     /// A call of a tool that the agent was not told of. Nothing begins, so nothing is in the journal.
     async fn refuse(&self, call: &ToolCall) -> Result<Done, Halt> {
         let result = Value::from(format!("this agent has no tool `{}`", call.name));
-        let stored = self.append(context::result_message(call, result.clone(), true)).await?;
+        self.append(context::result_message(call, result.clone(), true)).await?;
         let remark =
             ToolRemark { plugin: None, what: "denied".to_owned(), reason: Some("not one of its tools".to_owned()) };
         let outcome = ToolOutcome {
@@ -65,7 +71,6 @@ impl Agent {
             duration_ms: 0,
             remarks: vec![remark],
         };
-        debug_assert!(stored.message.id.is_some());
         self.live.show(Shown::ToolEnded { agent_id: self.id(), call, outcome: &outcome });
         Ok(Done { call: call.clone(), result })
     }

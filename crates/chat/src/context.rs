@@ -178,3 +178,98 @@ pub(crate) fn clipped_result(result: Value, max: usize) -> Value {
         _ => result,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn message(kind: &str, ids: &[u8]) -> Message {
+        let call = |id: &u8| ToolCall { id: id.to_string(), name: "bash".to_owned(), args: json!({}) };
+        let parts = |part: fn(ToolCall) -> KnownPart| {
+            Content::Parts(ids.iter().map(|id| Part::Known(part(call(id)))).collect())
+        };
+        match kind {
+            "asks" => Message {
+                content: parts(|ToolCall { id, name, args }| KnownPart::ToolCall { id, name, args, extra: Map::new() }),
+                ..Message::text(Role::Assistant, "")
+            },
+            "answers" => Message {
+                content: parts(|call| KnownPart::ToolResult {
+                    call_id: call.id,
+                    result: json!("ok"),
+                    is_error: false,
+                    extra: Map::new(),
+                }),
+                ..Message::text(Role::Tool, "")
+            },
+            "says" => Message::text(Role::Assistant, "words"),
+            "nothing" => Message::text(Role::Assistant, " "),
+            _ => Message::text(Role::User, "words"),
+        }
+    }
+
+    fn plan(messages: &[Message]) -> Vec<String> {
+        let word = |message: &Message| match &message.role {
+            Role::Assistant => format!("a{}", call_ids(message).concat()),
+            Role::Tool => format!("t{}", answered(message).collect::<String>()),
+            _ => "u".to_owned(),
+        };
+        messages.iter().map(word).collect()
+    }
+
+    fn check(messages: &[(&str, &[u8])], expected: &str) {
+        let messages = messages.iter().map(|(kind, ids)| message(kind, ids)).collect();
+        assert_eq!(plan(&sound(messages)).join(" "), expected);
+    }
+
+    #[test]
+    fn results_stand_behind_their_calls() {
+        check(
+            &[("user", &[]), ("asks", &[1, 2]), ("answers", &[1]), ("answers", &[2]), ("says", &[])],
+            "u a12 t1 t2 a",
+        );
+        check(&[("asks", &[1, 2]), ("answers", &[2, 1])], "a12 t1 t2");
+        check(&[("asks", &[1]), ("user", &[]), ("answers", &[1])], "a1 t1 u");
+        check(&[("asks", &[1]), ("user", &[])], "a1 t1 u");
+        check(&[("answers", &[1]), ("user", &[]), ("nothing", &[])], "u");
+        check(&[("asks", &[1]), ("answers", &[1]), ("answers", &[1])], "a1 t1");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_plugins_made_of_it(
+            messages in prop::collection::vec(
+                (prop::sample::select(vec!["asks", "answers", "says", "user", "nothing"]), prop::collection::vec(0_u8..6, 1..4)),
+                0..12,
+            ),
+        ) {
+            let messages: Vec<Message> = messages.iter().map(|(kind, ids)| message(kind, ids)).collect();
+            let users = messages.iter().filter(|message| message.role == Role::User).count();
+            let once = sound(messages);
+            prop_assert_eq!(once.iter().filter(|message| message.role == Role::User).count(), users);
+            let mut open: Vec<String> = Vec::new();
+            for message in &once {
+                if message.role == Role::Tool {
+                    let its: Vec<&str> = answered(message).collect();
+                    prop_assert_eq!(&its, &[open.remove(0)]);
+                } else {
+                    prop_assert!(open.is_empty());
+                    open = call_ids(message);
+                }
+            }
+            prop_assert!(open.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut() {
+        assert_eq!(clipped("short", 10), "short");
+        assert_eq!(clipped("äöü", 3), "ä… (4 more bytes were cut)");
+        assert_eq!(clipped_result(json!({"a": 1}), 100), json!({"a": 1}));
+        assert_eq!(clipped_result(json!(17), 0), json!(17));
+        assert!(clipped_result(json!({"a": "x".repeat(900)}), 100).as_str().is_some_and(|text| text.len() < 150));
+    }
+}

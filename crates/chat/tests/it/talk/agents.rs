@@ -128,19 +128,22 @@ async fn agents_of_agents_of_agents_do_not_exist() {
 }
 
 #[tokio::test]
-async fn several_at_once_where_the_toolbox_says_so() {
-    let world = world(&[], |_, _| Answer::text("found"));
-    let (chat, _conversation) = world.begin().await;
-    let run = |role: &str| {
-        let parent = Parent { session_id: "s1".to_owned(), ..Parent::default() };
+async fn tasks_of_one_answer_are_worked_on_at_once() {
+    let world = world(&["explore", "write"], |_, _| Answer::text("found"));
+    let (chat, conversation) = world.begin().await;
+    conversation.send("do it").await.unwrap();
+    assert_eq!(world.lines()[2..4], ["tool: t0=found", "tool: t1=found"]);
+    assert_eq!(world.tools.most_at_once.load(Ordering::Relaxed), 2);
+    let agents: Vec<String> = world.events().into_iter().filter(|event| event.starts_with("agent.")).collect();
+    assert_eq!(agents[..2], ["agent.created", "agent.created"]);
+
+    let run = |session: &str, role: &str| {
+        let parent = Parent { session_id: session.to_owned(), ..Parent::default() };
         let task = SubTask { role: role.to_owned(), description: String::new(), prompt: "go".to_owned() };
         chat.run_agent(parent, task)
     };
-    let (first, second) = futures::join!(run("explore"), run("write"));
-    assert_eq!((first.unwrap(), second.unwrap()), (json!("found"), json!("found")));
-    assert_eq!(world.payloads(EventName::AgentCompleted).len(), 2);
-    assert_eq!(run("dance").await.unwrap_err(), "there is no role `dance`; there is explore, write");
-    assert_eq!(world.tools.most_at_once.load(Ordering::Relaxed), 0);
+    assert_eq!(run("s1", "dance").await.unwrap_err(), "there is no role `dance`; there is explore, write");
+    assert_eq!(run("s9", "explore").await.unwrap_err(), "the session `s9` is not open");
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use mimir_chat::{EndReason, StoredSessions};
+use mimir_chat::{Budget, EndReason, StoredSessions};
 use mimir_plugins::{EventName, SessionView as _};
-use mimir_shared_providers::StopReason;
+use mimir_shared_providers::{ProviderError, StopReason};
 use serde_json::{Value, json};
 
-use super::world::{Answer, Reply, World};
+use super::agents::role;
+use super::world::{Answer, Reply, World, line};
 
 /// Plays `answers` to one task, and compares what is stored in the end.
 async fn check(answers: Vec<Answer>, expected: &[&str], reason: EndReason) -> World {
@@ -228,4 +230,57 @@ async fn nothing_is_said_that_can_not_be_stored() {
     assert_eq!(world.events(), ["session.created", "session.error", "session.idle"]);
     conversation.close().await;
     assert_eq!(world.payloads(EventName::SessionIdle)[1]["reason"], "exit");
+}
+
+#[tokio::test]
+async fn every_event_of_a_conversation_is_raised_by_what_happens() {
+    let world = World::new(|request, number| {
+        let is_agent = line(&request.messages[0]).ends_with("well");
+        match number {
+            0 => Answer::call("t", "task", json!({"role": "explore", "prompt": "look"})),
+            1 => Answer::call("t", "bash", json!({})),
+            2 if is_agent => Answer::text("found"),
+            4 => Answer::Fails(ProviderError::NoCredentials { provider: "fake".to_owned() }),
+            6 => Answer::call("u", "task", json!({"role": "explore", "prompt": "look"})),
+            7 => Answer::text(""),
+            _ => Answer::text("ok"),
+        }
+    });
+    let world = world.with(|it| {
+        it.roles = vec![role("explore")];
+        it.compaction.keep_messages = 1;
+        it.budget = Budget { enabled: false, session: Some(0.01), ..Budget::default() };
+    });
+    let (_chat, conversation) = world.begin().await;
+    conversation.send("do it").await.unwrap();
+    conversation.send("fails").await.unwrap_err();
+    conversation.send("/edit more").await.unwrap();
+    conversation.send("again").await.unwrap();
+    conversation.send("/undo").await.unwrap();
+    conversation.send("/compact").await.unwrap();
+    conversation.close().await;
+    drop(conversation);
+    world.chat().resume("s1", None).await.unwrap();
+
+    let raised: BTreeSet<String> = world.events().into_iter().collect();
+    let expected = [
+        "agent.completed",
+        "agent.created",
+        "agent.failed",
+        "agent.started",
+        "budget.exceeded",
+        "chat.message",
+        "cost.updated",
+        "message.added",
+        "message.removed",
+        "message.updated",
+        "session.compacted",
+        "session.compacting",
+        "session.created",
+        "session.error",
+        "session.idle",
+        "session.resumed",
+        "slash.command.executed",
+    ];
+    assert_eq!(raised, expected.map(str::to_owned).into());
 }
