@@ -14,6 +14,7 @@ mod custom;
 mod dispatcher;
 mod mcp;
 mod plain;
+mod plugin_host;
 mod plugin_ports;
 mod plugin_tools;
 mod ports;
@@ -28,6 +29,7 @@ pub use commands::{CommandCall, CommandCatalog, CommandInfo, CommandOutcome, Nam
 pub use custom::{Containers, CustomFolder, CustomRunners, LoadProblem, load_custom_tools};
 pub use dispatcher::{Conflict, Dispatcher, Pass, ToolInfo};
 pub use mcp::{McpLimits, McpServer, McpServers, McpStatus, server_environment};
+pub use plugin_host::SandboxIsolates;
 pub use plugin_ports::{IsolateTool, Isolates, OfferedCommand, OfferedTool, PluginCall, PluginHost};
 pub use plugin_tools::plugin_tools;
 pub use ports::{Permission, Permissions, Role, SubAgents, SubTask};

@@ -71,6 +71,23 @@ async fn runs_a_container_to_its_end_and_removes_it() {
     assert_eq!((output.exit_code, output.stdout.as_slice()), (3, &b""[..]));
 }
 
+#[tokio::test]
+async fn a_program_gets_its_command_its_files_and_its_input() {
+    let temp = tempfile::tempdir().unwrap();
+    let (machine, engine) = machine(&temp);
+    let machine = machine.running(std::sync::Arc::new(|command, files, input| {
+        let said = format!("{command:?} {:?} {}", files.keys(), String::from_utf8_lossy(input));
+        (said.into_bytes(), b"warning".to_vec(), 4)
+    }));
+    let file = ContainerFile { path: "a.txt".to_owned(), contents: Vec::new(), is_executable: false };
+    let request = ContainerRequest { files: vec![file], input: Some(b"input".to_vec()), ..request(&["any", "thing"]) };
+    let output = engine.run(request).await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, r#"["any", "thing"] ["/project/a.txt"] input"#);
+    assert_eq!((output.exit_code, output.stderr.as_slice()), (4, &b"warning"[..]));
+    assert_eq!(machine.containers(), 0);
+}
+
 /// The whole description: a right that is named in it by mistake fails here.
 #[tokio::test]
 async fn a_container_has_no_privileges() {

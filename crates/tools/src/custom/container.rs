@@ -1,7 +1,6 @@
 //! The code of a custom tool in a container.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::time::Duration;
 
 use mimir_shared_config::{CustomRuntime, CustomToolFile, normal_image};
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::dispatcher::shortened;
 use crate::plain::plain;
+use crate::plugin_host::with_causes;
 
 /// What the containers of custom tools are made of, and what they may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Default for Containers {
 impl Containers {
     /// How long a call of the tool may take.
     pub(super) fn time_for(&self, tool: &CustomToolFile) -> Duration {
-        tool.timeout.map_or(self.timeout, |time| time.duration()).min(self.longest)
+        tool.timeout.map_or(self.timeout, mimir_shared_config::Millis::duration).min(self.longest)
     }
 
     pub(super) fn image_for(&self, tool: &CustomToolFile) -> String {
@@ -85,7 +85,7 @@ pub(super) async fn run(
         PlatformError::TimedOut { .. } => {
             NoResult::Failed(format!("it took longer than {} ms and was stopped", settings.time_for(tool).as_millis()))
         }
-        error => NoResult::Failed(with_causes(&error)),
+        error => NoResult::Failed(shortened(&with_causes(&error), SHOWN)),
     })?;
     outcome(&output)
 }
@@ -158,17 +158,6 @@ fn outcome(output: &ContainerOutput) -> Result<Value, NoResult> {
             Err(NoResult::Failed(format!("it ended with exit code {} and without a result{tail}", output.exit_code)))
         }
     }
-}
-
-/// An error with everything that caused it, in one sentence.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    shortened(&plain(&text), SHOWN)
 }
 
 /// What the tool's code gets as its second argument.

@@ -36,7 +36,10 @@ try {
   const offered = [tool.execute, tool.default?.execute, tool.default];
   const execute = offered.find((found) => typeof found === 'function');
   if (!execute) throw new Error('the code exports no function `execute`');
-  end({ value: (await execute(args, context)) ?? null });
+  // The same as in Mimir's sandbox; a container is stopped as a whole
+  const log = { debug: console.debug, info: console.info, warn: console.warn, error: console.error };
+  const signal = new AbortController().signal;
+  end({ value: (await execute(args, { ...context, log, signal })) ?? null });
 } catch (error) {
   fail(error);
 }

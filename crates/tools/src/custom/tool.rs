@@ -9,9 +9,10 @@ use mimir_shared_platform::{DockerClient, Level, Notice, Notifier, PlatformError
 use mimir_shared_providers::ToolDefinition;
 use serde_json::{Map, Value, json};
 
-use super::container::{self, Containers, NoResult, with_causes};
+use super::container::{self, Containers, NoResult};
 use crate::arguments_line::arguments_line;
 use crate::plain::plain;
+use crate::plugin_host::with_causes;
 use crate::plugin_ports::{IsolateTool, Isolates, PluginCall};
 use crate::{Need, Pass, Tool, ToolError};
 
@@ -51,10 +52,10 @@ impl CustomTool {
         Self { file, place, runners, isolated, told: Mutex::default() }
     }
 
-    fn tell_once(&self, message: String) {
-        let is_new = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(message.clone());
+    fn tell_once(&self, message: &str) {
+        let is_new = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned());
         if is_new {
-            self.runners.notifier.notify(&Notice { level: Level::Info, from: None, message: &message });
+            self.runners.notifier.notify(&Notice { level: Level::Info, from: None, message });
         }
     }
 
@@ -64,7 +65,7 @@ impl CustomTool {
         let result = container::run(&**docker, containers, &self.file, &input).await;
         if !matches!(result, Err(NoResult::NoContainer(_))) {
             let image = containers.image_for(&self.file);
-            self.tell_once(format!("the tool `{}` runs in a container of {image}", self.file.name));
+            self.tell_once(&format!("the tool `{}` runs in a container of {image}", self.file.name));
         }
         result
     }
@@ -79,7 +80,7 @@ impl CustomTool {
         // The sandbox has limits of its own; one that a tool asks for may be shorter
         let time = self.runners.containers.time_for(&self.file);
         let answer = tokio::time::timeout(time, ran).await.map_err(|_| self.late(time))?;
-        answer.map_err(|why| self.failed(&why, None))
+        answer.map_err(|why| self.failed(&why, line_in(&why)))
     }
 
     fn late(&self, time: Duration) -> ToolError {
@@ -110,6 +111,20 @@ impl CustomTool {
     }
 }
 
+/// What kind of action a call is: one of its own, by the tool's name, unless other actions are known by that.
+fn kind(name: &str) -> &str {
+    const OTHERS: [&str; 13] =
+        ["bash", "read", "write", "edit", "delete", "glob", "grep", "list", "todo", "task", "mcp", "plugin", "tool"];
+    if OTHERS.contains(&name) { "tool" } else { name }
+}
+
+/// The line that a message of the sandbox names last: `… (tool.ts:3:5)`.
+fn line_in(message: &str) -> Option<usize> {
+    let rest = [".ts:", ".js:"].iter().filter_map(|file| message.rsplit_once(&format!("tool{file}"))).next()?.1;
+    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    rest[..digits].parse().ok().filter(|line| *line > 0)
+}
+
 #[async_trait]
 impl Tool for CustomTool {
     fn definition(&self) -> ToolDefinition {
@@ -137,7 +152,7 @@ impl Tool for CustomTool {
         // Not nothing, even if it is accepted: a rule that forbids it is asked all the same
         let risk = if self.is_accepted(&arguments, was_cut) { Risk::Low } else { self.risk() };
         Some(Need {
-            kind: self.file.name.clone(),
+            kind: kind(&self.file.name).to_owned(),
             command: format!("{} {arguments}", self.file.name).trim_end().to_owned(),
             path: None,
             tool: self.file.name.clone(),
@@ -147,7 +162,7 @@ impl Tool for CustomTool {
 
     async fn run(&self, pass: &Pass) -> Result<Value, ToolError> {
         if self.file.runtime == CustomRuntime::Isolate {
-            self.tell_once(format!("the tool `{}` runs in Mimir's sandbox", self.file.name));
+            self.tell_once(&format!("the tool `{}` runs in Mimir's sandbox", self.file.name));
             return self.in_isolate(pass).await;
         }
         match self.in_container(pass).await {
@@ -161,7 +176,7 @@ impl Tool for CustomTool {
                 };
                 let name = &self.file.name;
                 let why = with_causes(&why);
-                self.tell_once(format!("the tool `{name}` runs in Mimir's sandbox, without a container: {why}{hint}"));
+                self.tell_once(&format!("the tool `{name}` runs in Mimir's sandbox, without a container: {why}{hint}"));
                 self.in_isolate(pass).await
             }
         }

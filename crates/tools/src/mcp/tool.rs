@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::listing::Offered;
 use super::server::Server;
 use crate::arguments_line::arguments_line;
+use crate::plain::plain_line;
 use crate::{Need, Pass, Tool, ToolError};
 
 /// A tool of an MCP server.
@@ -41,7 +42,9 @@ impl Tool for McpTool {
 
     fn need(&self, args: &Map<String, Value>) -> Option<Need> {
         let (arguments, _) = arguments_line(&self.offered.schema, args);
-        let (server, tool) = (&self.server.settings.name, crate::plain::plain_line(&self.offered.name, 200));
+        // One word, whatever the server calls it: rules are about the first one
+        let tool = plain_line(&self.offered.name, 200).replace(' ', "_");
+        let server = &self.server.settings.name;
         Some(Need {
             kind: "mcp".to_owned(),
             command: format!("{server}/{tool} {arguments}").trim_end().to_owned(),

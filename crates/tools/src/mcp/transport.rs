@@ -124,6 +124,13 @@ impl Transport<RoleClient> for Lines {
         if let Ok(mut input) = self.input.try_lock() {
             input.take();
         }
+        // A server ends when its standard input does; until then it may have something to put in order
+        while let Ok(piece) = self.output.fill_buf().await
+            && !piece.is_empty()
+        {
+            let length = piece.len();
+            self.output.consume(length);
+        }
         Ok(())
     }
 }

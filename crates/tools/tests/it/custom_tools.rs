@@ -27,7 +27,7 @@ impl Isolates for Remembering {
 }
 
 struct World {
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     stage: Stage,
     machine: Option<DockerMachine>,
     isolates: Arc<Remembering>,
@@ -86,7 +86,7 @@ impl World {
         let (tools, problems) = load_custom_tools(&OsFileSystem, &folders, &runners);
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(stage.dispatcher.register(tools), []);
-        Self { folder, stage, machine, isolates, notices }
+        Self { _folder: folder, stage, machine, isolates, notices }
     }
 }
 
@@ -99,7 +99,7 @@ fn tool(name: &str, more: &str, code: &str) -> String {
 
 #[tokio::test]
 async fn runs_code_in_a_container() {
-    let sum = "import { basename } from 'node:path';\nexport async function execute({ a, b }, context) {\n  console.log('noise', 'more noise');\n  process.stdout.write('loud');\n  return { sum: a + b, ...context, base: basename('/x/y') };\n}";
+    let sum = "import { basename } from 'node:path';\nexport async function execute({ a, b }, context) {\n  console.log('noise', 'more noise');\n  context.log.info('logged');\n  context.signal.throwIfAborted();\n  process.stdout.write('loud');\n  const { log, signal, ...plain } = context;\n  return { sum: a + b, ...plain, base: basename('/x/y') };\n}";
     let throws = "export const execute = () => {\n  const x = undefined;\n  return x.length;\n};";
     let files = [
         (
@@ -184,7 +184,7 @@ async fn runs_code_in_a_container() {
 #[tokio::test]
 async fn takes_types_out_by_node_itself() {
     let code = "export const execute = (args: { a: number }): number => args.a;";
-    let seen: Arc<Mutex<Vec<(Vec<String>, Vec<String>)>>> = Arc::default();
+    let seen = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&seen);
     let program: Arc<Program> = Arc::new(move |command, files: &BTreeMap<String, Vec<u8>>, _| {
         keep.lock().unwrap().push((command.to_vec(), files.keys().cloned().collect()));

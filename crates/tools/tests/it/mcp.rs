@@ -101,6 +101,7 @@ async fn calls_the_tools_of_a_server() {
     assert_eq!(events.last().unwrap(), r#"tool.execute.after "mcp__fixture__echo" null"#);
     run.servers.stop().await;
     assert_eq!(run.problem(), "the session has ended");
+    assert!(run.notes().ends_with("ended by itself\n"), "it has time to put things in order: {}", run.notes());
     let said = run.stage.said("mcp__fixture__echo", json!({ "text": "a" })).await;
     assert_eq!(said, "error: `mcp__fixture__echo` failed: the MCP server fixture is not there: the session has ended");
     assert_eq!(run.notices.texts(), Vec::<String>::new());
