@@ -14,7 +14,7 @@ use crate::anthropic::Anthropic;
 use crate::openai::OpenAi;
 use crate::{
     ChatEvent, ChatRequest, ChatResponse, ChatStream, Credentials, InvalidProvider, LlmProvider, ProviderError,
-    ProviderHttpRequest, ProviderHttpResponse, ProviderKind, ProviderSettings, Secret, Transport,
+    ProviderHttpRequest, ProviderHttpResponse, ProviderKind, ProviderSettings, Secret, Transport, TransportError,
 };
 
 /// A provider behind HTTP, in one of the dialects that [`ProviderKind`] names.
@@ -70,8 +70,7 @@ impl HttpProvider {
         let mut is_renewed = false;
         loop {
             let response = self.transport.open(self.request(path, body, token.as_ref())).await;
-            let response = response
-                .map_err(|error| ProviderError::Transport { provider: self.provider(), source: Box::new(error) })?;
+            let response = response.map_err(|error| self.unsent(error))?;
             if (200..300).contains(&response.status) {
                 return Ok(response);
             }
@@ -84,6 +83,19 @@ impl HttpProvider {
                 }
             }
             return Err(self.refusal(response, token.as_ref()).await);
+        }
+    }
+
+    /// Why there is no answer. To ask again helps only where the connection was at fault.
+    fn unsent(&self, error: TransportError) -> ProviderError {
+        let provider = self.provider();
+        match error {
+            TransportError::TooLarge { .. } => ProviderError::InvalidReply { provider, detail: error.to_string() },
+            TransportError::InvalidRequest { detail } => {
+                let message = failure::clean(&detail, &self.secrets(None));
+                ProviderError::Rejected { provider, status: 400, message }
+            }
+            error => ProviderError::Transport { provider, source: Box::new(error) },
         }
     }
 
