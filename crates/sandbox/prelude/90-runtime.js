@@ -200,7 +200,8 @@ function registerAll(list, what, into, declared) {
 function schemaOf(schema) {
   if (typeof schema !== 'object' || schema === null) return undefined;
   if (typeof schema.toJSONSchema === 'function') return schema.toJSONSchema({ io: 'input' });
-  if (schema['~standard'] !== undefined) {
+  // What Zod makes of a schema carries this as well, and is plain data otherwise.
+  if (schema['~standard'] !== undefined && ObjectGetPrototypeOf(schema) !== ObjectPrototype) {
     throw new TypeError('a schema can\'t be turned into JSON Schema: use tool() of @mimir/plugin, Zod 4.2 or later, or JSON Schema');
   }
   return schema;

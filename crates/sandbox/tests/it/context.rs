@@ -362,10 +362,16 @@ async fn a_restart_is_told() {
 
 #[tokio::test]
 async fn a_schema_that_is_none_is_refused_with_words() {
-    let code = "export default () => ({ tools: [{ name: 'a', description: 'a', schema: { '~standard': {} }, execute() {} }] })";
     let bench = Bench::new();
-    let error = bench.plugin(image("schema", code)).declared().await.unwrap_err().to_string();
+    let declared = async |schema: &str| {
+        let tool = format!("{{ name: 'a', description: 'a', schema: {schema}, execute() {{}} }}");
+        bench.plugin(image("schema", &format!("export default () => ({{ tools: [{tool}] }})"))).declared().await
+    };
+    let error = declared("new (class { '~standard' = {} })()").await.unwrap_err().to_string();
     assert!(error.contains("use tool() of @mimir/plugin, Zod 4.2 or later, or JSON Schema"), "{error}");
+    // As Zod's JSON Schema is
+    let made = "Object.defineProperty({ type: 'object' }, '~standard', { value: {}, enumerable: false })";
+    assert!(declared(made).await.unwrap().contains(r#""schema":{"type":"object"}"#));
 }
 
 #[tokio::test]
