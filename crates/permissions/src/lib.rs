@@ -8,8 +8,22 @@
 
 #![forbid(unsafe_code)]
 
+mod adapters;
+mod answers;
+mod paths;
+mod permissions;
 mod ports;
+mod render;
 mod request;
+mod risk;
+mod rules;
+mod settings;
+mod shell;
 
-pub use ports::{Person, Reply, Scope};
+pub use adapters::AnswerFile;
+pub use answers::{About, Answer, AnswersError};
+pub use permissions::Permissions;
+pub use ports::{AnswerStore, Person, Reply, Scope};
+pub use render::render;
 pub use request::{Assessment, Decider, Prompt, Request, Verdict};
+pub use settings::Settings;

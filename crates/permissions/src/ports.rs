@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::Prompt;
+use crate::{Answer, AnswersError, Prompt};
 
 /// Whoever sits at the terminal, if anyone does.
 #[cfg_attr(test, mockall::automock)]
@@ -10,6 +10,23 @@ use crate::Prompt;
 pub trait Person: Send + Sync {
     /// Asks. Nothing where nobody can answer.
     async fn ask(&self, prompt: &Prompt) -> Option<Reply>;
+}
+
+/// Keeps answers that count in a project from now on.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait AnswerStore: Send + Sync {
+    /// The answers for this project.
+    ///
+    /// # Errors
+    /// If they can't be read. Then none counts.
+    async fn load(&self) -> Result<Vec<Answer>, AnswersError>;
+
+    /// Keeps one more.
+    ///
+    /// # Errors
+    /// If it can't be kept. What was kept before stays as it is.
+    async fn add(&self, answer: &Answer) -> Result<(), AnswersError>;
 }
 
 /// What the person said.

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use mimir_plugins::PluginId;
 use mimir_shared_config::Risk;
 
+use crate::Scope;
+
 /// An action that may need a permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -70,6 +72,20 @@ pub struct Prompt {
     pub request: Request,
     /// How dangerous it is.
     pub assessment: Assessment,
-    /// The rule that `always` would write, as text.
+    /// The rule that `always` would write, as text. Nothing where there is none: the risk is too high.
     pub rule: Option<String>,
+    /// What the person should know beside it: answers that could not be read or kept.
+    pub notices: Vec<String>,
+}
+
+impl Prompt {
+    /// For how long a yes may count here. What is critical is asked every time, and so is what a plugin's host call led to.
+    pub fn scopes(&self) -> &'static [Scope] {
+        match (&self.rule, self.assessment.risk) {
+            _ if !self.request.cause.is_empty() => &[Scope::Once],
+            (_, Risk::Critical) => &[Scope::Once],
+            (Some(_), Risk::Low | Risk::Medium) => &[Scope::Once, Scope::Session, Scope::Always],
+            _ => &[Scope::Once, Scope::Session],
+        }
+    }
 }
