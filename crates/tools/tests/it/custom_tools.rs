@@ -187,7 +187,7 @@ async fn takes_types_out_by_node_itself() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&seen);
     let program: Arc<Program> = Arc::new(move |command, files: &BTreeMap<String, Vec<u8>>, _| {
-        keep.lock().unwrap().push((command.to_vec(), files.keys().cloned().collect()));
+        keep.lock().unwrap().push((command.to_vec(), files.keys().cloned().collect::<Vec<String>>()));
         (b"\n\x01mimir-outcome {\"value\":5}\n".to_vec(), Vec::new(), 0)
     });
     let world = World::new(&[("a.yml", &tool("a", "", code))], &[IMAGE], Some(program));
