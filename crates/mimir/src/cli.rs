@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mimir_commands::PluginCommand;
 
+use crate::sessions::SessionsCommand;
+
 /// An AI coding agent whose plugins run in isolates of their own
 #[derive(Debug, Parser)]
 #[command(name = "mimir", version, arg_required_else_help = true, max_term_width = 100)]
@@ -40,6 +42,9 @@ pub(crate) enum When {
 pub(crate) enum Command {
     /// Replay a recorded session through the plugins and show what each of them did
     Replay(Replay),
+    /// List, show, export and delete what was kept of conversations
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
     /// List, check, enable, trust and grant plugins
     #[command(subcommand)]
     Plugin(PluginCommand),

@@ -11,6 +11,7 @@ mod replay;
 mod report;
 mod runtime;
 mod schema;
+mod sessions;
 mod terminal;
 
 use std::io;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let mut terminal = Terminal::new(cli.global.color);
     let result = match cli.command {
         Command::Replay(replay) => return replay::main(&replay, &cli.global, &mut terminal),
+        Command::Sessions(command) => sessions::run(&command, &cli.global, &mut terminal),
         Command::Plugin(command) => plugin::run(command, &cli.global, &mut terminal),
         Command::Events(events) => events::run(&events, &mut terminal),
         Command::Schema(schema) => schema::run(schema.which, &mut terminal).map_err(CommandError::from),

@@ -54,14 +54,14 @@ pub(crate) fn gist(event: EventName, payload: &Value) -> String {
 }
 
 /// The argument that says most about a tool's call.
-fn arguments(args: &Value) -> String {
+pub(crate) fn arguments(args: &Value) -> String {
     const TELLING: [&str; 8] = ["command", "path", "filePath", "file_path", "pattern", "url", "query", "description"];
     let telling = TELLING.iter().find_map(|key| args.get(key).filter(|value| value.is_string()));
     telling.or_else(|| args.as_object()?.values().find(|value| value.is_string())).map(words).unwrap_or_default()
 }
 
 /// What came of a call: its text, or else its JSON.
-fn result(result: &Value) -> String {
+pub(crate) fn result(result: &Value) -> String {
     const TELLING: [&str; 6] = ["stdout", "output", "content", "text", "summary", "stderr"];
     let mut telling = TELLING.iter().filter_map(|key| result.get(key));
     let found = telling.find(|value| value.as_str().is_some_and(|text| !text.is_empty()));

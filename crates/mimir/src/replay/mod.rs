@@ -1,7 +1,7 @@
 //! `mimir replay`: a recorded session through the plugins.
 
-mod diff;
-mod gist;
+pub(crate) mod diff;
+pub(crate) mod gist;
 mod json;
 mod notices;
 mod read;

@@ -23,3 +23,4 @@ mod plugin_tools;
 mod replay;
 mod runaways;
 mod sessions;
+mod sessions_command;
