@@ -12,7 +12,7 @@ use crate::context::Shared;
 use crate::project_path::{PathProblem, ProjectPath};
 use crate::secrets::{REDACTED, looks_like_secret, redacted_argv, redacted_text};
 use crate::turns::Turn;
-use crate::{ApiError, Effects, ErrorCode, FileChange, FileEvent, Origin, PluginProfile};
+use crate::{ApiError, Effects, ErrorCode, FileChange, FileEvent, Origin, PluginProfile, Redaction};
 
 /// One call on its way: who makes it, what was asked on its behalf, and its line in the audit log, which is written when
 /// the call ends, whichever way: a call that is dropped half-way has a line too.
@@ -267,6 +267,7 @@ impl Drop for Call {
             origin: std::mem::take(&mut self.origin),
             op: std::mem::take(&mut self.op),
             entry: std::mem::take(entry),
+            redaction: self.shared.redaction.clone(),
             took,
         };
         // The plugin waits for its answer, so the line is put together where nobody does
@@ -280,12 +281,13 @@ struct Ended {
     origin: Origin,
     op: String,
     entry: Entry,
+    redaction: Redaction,
     took: Duration,
 }
 
 impl Ended {
     fn record(self) -> AuditRecord {
-        let Self { plugin, origin, op, entry, took } = self;
+        let Self { plugin, origin, op, entry, redaction, took } = self;
         let outcome = entry.outcome();
         let reason = entry.outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).map(|error| &error.message);
         let mut detail = Map::new();
@@ -295,7 +297,7 @@ impl Ended {
         detail.insert("outcome".to_owned(), json!(outcome));
         if let Some(reason) = reason {
             let reason = entry.secrets.iter().fold(reason.clone(), |text, secret| text.replace(secret, REDACTED));
-            detail.insert("reason".to_owned(), json!(redacted_text(&reason)));
+            detail.insert("reason".to_owned(), json!(redaction.text(&reason)));
         }
         detail.insert("us".to_owned(), json!(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)));
         detail.insert("hash".to_owned(), json!(plugin.identity.hash));

@@ -15,12 +15,12 @@ use crate::ops;
 use crate::ops::ask::Asking;
 use crate::ops::fetch::Answers;
 use crate::ops::llm::Chats;
-use crate::secrets::{Handles, redacted_text};
+use crate::secrets::Handles;
 use crate::storage::Storage;
 use crate::turns::Turns;
 use crate::{
     ApiError, ApiLimits, Asker, Effects, ErrorCode, EventSink, Gate, HostRequest, LogLine, LogSink, Models, Origin,
-    PluginProfile, SecretStore, SessionView, ToolCatalog, public_config,
+    PluginProfile, Redaction, SecretStore, SessionView, ToolCatalog, public_config,
 };
 
 /// The host's side of `ctx.*`, for all plugins of one project.
@@ -90,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) chats: Chats,
     pub(crate) asking: Asking,
     pub(crate) handles: Handles,
+    pub(crate) redaction: Redaction,
     pub(crate) limits: ApiLimits,
     pub(crate) effects: Effects,
     /// Plugins that change no file of the project.
@@ -110,6 +111,18 @@ impl PluginContext {
     /// # Errors
     /// If the project's root is no folder that can be opened.
     pub fn new(ports: ContextPorts, settings: ContextSettings) -> Result<Self, ApiError> {
+        Self::with_redaction(ports, settings, Redaction::default())
+    }
+
+    /// The same, where others take out the secrets as well that plugins had sent for them.
+    ///
+    /// # Errors
+    /// If the project's root is no folder that can be opened.
+    pub fn with_redaction(
+        ports: ContextPorts,
+        settings: ContextSettings,
+        redaction: Redaction,
+    ) -> Result<Self, ApiError> {
         let directory = ports.files.open_directory(&settings.project_root)?;
         let storage = Storage::new(
             Arc::clone(&ports.files),
@@ -130,6 +143,7 @@ impl PluginContext {
             chats: Chats::default(),
             asking: Asking::default(),
             handles: Handles::default(),
+            redaction,
             limits: settings.limits,
             effects: settings.effects,
             observed: RwLock::default(),
@@ -195,9 +209,10 @@ impl PluginContext {
         if Guard::SecretRedacted.stands() {
             // What will be cut off need not be looked through, but what is cut in two has to be known for what it was
             ops::notify::truncate(&mut line.message, most.saturating_mul(2));
-            line.message = redacted_text(&line.message).into_owned();
+            line.message = self.shared.redaction.text(&line.message).into_owned();
             if let Value::Object(fields) = public_config(&Value::Object(std::mem::take(&mut line.fields))) {
                 line.fields = fields;
+                line.fields.values_mut().for_each(|value| self.shared.redaction.value(value));
             }
         }
         ops::notify::truncate(&mut line.message, most);

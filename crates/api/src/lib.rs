@@ -22,6 +22,7 @@ mod profile;
 mod project_path;
 mod public_config;
 mod recording;
+mod redaction;
 mod registrations;
 mod secrets;
 mod storage;
@@ -38,6 +39,7 @@ pub use ports::{
 pub use profile::{HostRequest, Origin, PluginProfile};
 pub use public_config::public_config;
 pub use recording::{Effects, RecordedCall, RecordedCalls, RecordedError, Recording};
+pub use redaction::Redaction;
 pub use registrations::{DeclaredCommand, Registrations};
 pub use secrets::{SecretValue, redacted_text};
 pub use tool_builder::{BuiltTool, DeclaredTool, ToolBuilder};

@@ -8,6 +8,7 @@ use mimir_shared_config::{Config, Isolation};
 use mimir_shared_platform::{FileSystem, OsFileSystem};
 use mimir_shared_providers::LlmProvider;
 
+use crate::recording::Recorder;
 use crate::report::{OnReport, Report};
 use crate::surroundings::Surroundings;
 use crate::{Plugins, PluginsError, start};
@@ -32,6 +33,7 @@ pub struct PluginsBuilder {
     pub(crate) tools: Option<Arc<dyn ToolCatalog>>,
     pub(crate) asker: Option<Arc<dyn Asker>>,
     pub(crate) on_report: Option<OnReport>,
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
 }
 
 /// The configuration is read and nothing runs yet. What must happen before the process has threads has happened.
@@ -63,6 +65,7 @@ impl Default for PluginsBuilder {
             tools: None,
             asker: None,
             on_report: None,
+            recorder: None,
         }
     }
 }
@@ -190,6 +193,13 @@ impl PluginsBuilder {
         self
     }
 
+    /// Records every event, and what plugins ask while they answer it, as `mimir replay` reads it. Nothing is recorded without.
+    #[must_use]
+    pub fn record(mut self, recorder: Arc<dyn Recorder>) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Reads the configuration, and sets V8 up if plugins are to run in this process. Call it before the runtime is
     /// built where that may be: V8 wants to be first.
     ///
@@ -255,6 +265,11 @@ impl Prepared {
         self.surroundings.is_trusted()
     }
 
+    /// This run's environment.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.surroundings.environment
+    }
+
     /// A variable of this run's environment.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.surroundings.variable(name)
@@ -267,10 +282,24 @@ impl Prepared {
         self
     }
 
+    /// [`PluginsBuilder::tools`], for who makes the tools once the folders are known.
+    #[must_use]
+    pub fn tools(mut self, catalog: Arc<dyn ToolCatalog>) -> Self {
+        self.settings = self.settings.tools(catalog);
+        self
+    }
+
     /// [`PluginsBuilder::sessions`], for who must know the folders first.
     #[must_use]
     pub fn sessions(mut self, sessions: Arc<dyn SessionView>) -> Self {
         self.settings = self.settings.sessions(sessions);
+        self
+    }
+
+    /// [`PluginsBuilder::record`], for who must read the configuration first.
+    #[must_use]
+    pub fn record(mut self, recorder: Arc<dyn Recorder>) -> Self {
+        self.settings = self.settings.record(recorder);
         self
     }
 

@@ -106,7 +106,11 @@ impl CustomTool {
             kind: CallKind::Tool,
             name: LoadedTool::NAME.into(),
             payload: payload.into(),
-            origin: CallOrigin { chain: call.chain.as_slice().into(), session_id: call.session_id.as_str().into() },
+            origin: CallOrigin {
+                chain: call.chain.as_slice().into(),
+                session_id: call.session_id.as_str().into(),
+                event: 0,
+            },
         };
         let map = |stack: &str| self.loaded.map_stack(stack);
         let failure = match self.handle.call(&call).await.result {

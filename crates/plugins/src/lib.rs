@@ -47,11 +47,13 @@ mod folders;
 mod layers;
 mod plugin_calls;
 mod plugins;
+mod recording;
 mod report;
 mod start;
 mod surroundings;
 mod trace;
 
+pub use adapters::file_recorder::FileRecorder;
 pub use adapters::plugin_store::Store;
 pub use builder::{PluginsBuilder, Prepared};
 pub use custom_tool::{CustomToolCode, CustomToolHandle};
@@ -67,15 +69,16 @@ pub use mimir_hooks as events;
 pub use mimir_hooks::Hooks;
 pub use mimir_loader::ToolLanguage;
 pub use mimir_registry::{
-    AnswerRecord, Background, Delivery, Emission, Envelope, Failure, FailureKind, Outcome, PluginRecord, Reply,
+    AnswerRecord, Background, Delivery, Emission, Envelope, Failure, FailureKind, Outcome, PluginRecord, PluginState, Reply,
     Subscriber, Subscription, SubscriptionId, subscriber_fn,
 };
 pub use mimir_sandbox::{Placement, SandboxStats};
 pub use mimir_shared_config::{EventName, PluginId};
 pub use mimir_shared_platform::Level;
-pub use mimir_shared_providers::{LlmProvider, Message, ToolDefinition};
+pub use mimir_shared_providers::{LlmProvider, Message, ScriptedAnswer, ScriptedProvider, ToolDefinition, Usage};
 pub use plugin_calls::{CallError, Invocation, PluginCommandInfo, PluginTool};
 pub use plugins::Plugins;
+pub use recording::{RecordedEvent, Recorder, RecorderError};
 pub use report::{Report, ReportKind};
 pub use trace::{Change, Traced};
 

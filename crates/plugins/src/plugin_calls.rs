@@ -303,7 +303,11 @@ impl Plugins {
             kind: called.kind,
             name: called.name.into(),
             payload: payload.into(),
-            origin: CallOrigin { chain: call.chain.as_slice().into(), session_id: call.session_id.as_str().into() },
+            origin: CallOrigin {
+                chain: call.chain.as_slice().into(),
+                session_id: call.session_id.as_str().into(),
+                event: 0,
+            },
         };
         let CallReply { result, .. } = running.call(&call).await;
         let failure = match result {

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::adapters::emit::BusEmit;
 use crate::adapters::host_calls::ContextCalls;
 use crate::adapters::subscriber::SandboxedPlugin;
+use crate::recording::Tape;
 use crate::report::{Report, Reports};
 use crate::trace::{self, Traced};
 use crate::{PluginsBuilder, PluginsError};
@@ -43,12 +44,16 @@ pub(crate) struct System {
     pub(crate) config: Config,
     pub(crate) reports: Reports,
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
+    pub(crate) tape: Option<Arc<Tape>>,
 }
 
 impl Drop for System {
     fn drop(&mut self) {
         // What plugins write raises events, so their host's side holds the bus, which holds the plugins.
         self.bus.close();
+        if let Some(tape) = &self.tape {
+            tape.finish();
+        }
     }
 }
 
@@ -89,6 +94,21 @@ impl Plugins {
     /// If the payload is no JSON object.
     pub async fn emit_traced(&self, event: EventName, payload: impl Into<Arc<str>>) -> Result<Traced, PluginsError> {
         let envelope = envelope(event, payload.into())?;
+        Ok(trace::watch(self.0.bus.emit(envelope)).await)
+    }
+
+    /// Like [`Plugins::emit_traced`], for an event that host calls of these plugins led to, the first cause first: none of them
+    /// gets it.
+    ///
+    /// # Errors
+    /// If the payload is no JSON object.
+    pub async fn emit_traced_for(
+        &self,
+        cause: impl IntoIterator<Item = PluginId>,
+        event: EventName,
+        payload: impl Into<Arc<str>>,
+    ) -> Result<Traced, PluginsError> {
+        let envelope = envelope(event, payload.into())?.caused_by(cause.into_iter().collect());
         Ok(trace::watch(self.0.bus.emit(envelope)).await)
     }
 
@@ -203,6 +223,9 @@ impl Plugins {
     /// Ends the sandbox processes at once. Calls under way are answered as lost.
     pub fn stop(&self) {
         self.0.sandbox.shutdown();
+        if let Some(tape) = &self.0.tape {
+            tape.finish();
+        }
         if let Some(audit) = &self.0.audit
             && let Err(error) = audit.close()
         {

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use mimir_api::Redaction;
 use mimir_commands::with_causes;
 use mimir_loader::LoadError;
 use mimir_sandbox::LayerReport;
@@ -118,6 +120,17 @@ impl Report {
         }
     }
 
+    /// The session is not recorded any more.
+    pub(crate) fn not_recorded(error: &dyn std::error::Error) -> Self {
+        Self {
+            level: Level::Error,
+            kind: ReportKind::Warning,
+            plugin: None,
+            message: with_causes(error),
+            hint: Some("what was recorded so far can be replayed".to_owned()),
+        }
+    }
+
     pub(crate) fn audit_lost(error: &dyn std::error::Error) -> Self {
         Self {
             level: Level::Error,
@@ -149,14 +162,18 @@ const KEPT: usize = 256;
 pub(crate) struct Reports {
     kept: Arc<Mutex<VecDeque<Report>>>,
     on_report: Option<OnReport>,
+    redaction: Redaction,
 }
 
 impl Reports {
-    pub(crate) fn new(on_report: Option<OnReport>) -> Self {
-        Self { kept: Arc::default(), on_report }
+    pub(crate) fn new(on_report: Option<OnReport>, redaction: Redaction) -> Self {
+        Self { kept: Arc::default(), on_report, redaction }
     }
 
-    pub(crate) fn push(&self, report: Report) {
+    pub(crate) fn push(&self, mut report: Report) {
+        if let Cow::Owned(message) = self.redaction.known(&report.message) {
+            report.message = message;
+        }
         if let Some(on_report) = &self.on_report {
             on_report(&report);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimir_api::Effects;
+use mimir_api::{Effects, Redaction};
 use mimir_loader::{Discovery, Found, GrantState, LoadError, LoadedPlugin};
 use mimir_registry::{
     EventBus, Failure, FailureKey, FailureKind, InMemoryStates, PluginRegistry, PluginState, Rank, Registration,
@@ -13,7 +13,7 @@ use mimir_registry::{
 };
 use mimir_sandbox::{CapabilityControl, PluginImage, PluginSandbox, SandboxOptions};
 use mimir_shared_config::{
-    Capabilities, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, PluginMode, Rules, effective,
+    Capabilities, Closed, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, PluginMode, Rules, effective,
 };
 use mimir_shared_platform::{
     AuditFolder, AuditLog, AuditRecord, Clock, FileAuditLog, Guard, HostProcesses, SystemClock,
@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::adapters::code_cache::CompiledCode;
 use crate::adapters::declared::Declared;
-use crate::adapters::host_calls::ContextCalls;
+use crate::adapters::host_calls::{ContextCalls, Traces};
 use crate::adapters::policy::EventPolicy;
 use crate::adapters::reporter::BusReporter;
 use crate::adapters::state_store::{LoaderStates, Shared};
@@ -35,6 +35,7 @@ use crate::closed::close_places;
 use crate::context::context_of;
 use crate::layers::{check_required, required};
 use crate::plugins::System;
+use crate::recording::Tape;
 use crate::report::{Report, ReportKind, Reports};
 use crate::{Plugins, PluginsError};
 
@@ -52,6 +53,7 @@ struct Enabled {
 struct Starting<'a> {
     prepared: &'a Prepared,
     reports: Reports,
+    tape: Option<Arc<Tape>>,
     bus: EventBus,
     registry: Arc<PluginRegistry>,
     policy: Arc<EventPolicy>,
@@ -69,7 +71,11 @@ struct Starting<'a> {
 }
 
 pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsError> {
-    let reports = Reports::new(prepared.settings.on_report.take());
+    let redaction = Redaction::default();
+    let reports = Reports::new(prepared.settings.on_report.take(), redaction.clone());
+    let tape = prepared.settings.recorder.take();
+    let record_place = tape.as_ref().and_then(|recorder| recorder.place()).map(Path::to_owned);
+    let tape = tape.map(|recorder| Arc::new(Tape::new(recorder, redaction.clone(), reports.clone())));
     for notice in &prepared.config.notices {
         reports.push(Report::configuration(notice));
     }
@@ -85,14 +91,25 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         true => Arc::new(InMemoryStates::default()),
         false => Arc::new(Shared(Arc::clone(&states))),
     };
-    let reporter = Arc::new(BusReporter { reports: reports.clone(), audit: audit.clone() });
+    let reporter = Arc::new(BusReporter {
+        reports: reports.clone(),
+        audit: audit.clone(),
+        redaction: redaction.clone(),
+        tape: tape.clone(),
+    });
     let registry = Arc::new(PluginRegistry::new(state_store, reporter.clone()));
     let policy = Arc::new(EventPolicy::default());
     let bus = EventBus::new(policy.clone(), Arc::clone(&registry), reporter);
     let control = Arc::new(CapabilityControl::new(prepared.surroundings.places.project.clone()));
     let folders = enabled.iter().map(|enabled| enabled.found.dir.as_path());
     close_places(&control, &prepared.surroundings, folders, prepared.files.as_ref());
-    let calls = Arc::new(ContextCalls::new(&prepared, &control, &bus, &registry, &reports, audit.clone())?);
+    if let Some(place) = record_place {
+        // What others asked is none of a plugin's business
+        let place = prepared.surroundings.current_dir.join(place);
+        control.close(&prepared.files.canonicalize(&place).unwrap_or(place), Closed::Mimir);
+    }
+    let traces = Traces { audit: audit.clone(), redaction, tape: tape.clone() };
+    let calls = Arc::new(ContextCalls::new(&prepared, &control, &bus, &registry, &reports, traces)?);
     let options = SandboxOptions {
         placement: prepared.placement(),
         required: required(&prepared.config),
@@ -104,6 +121,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     let mut starting = Starting {
         prepared: &prepared,
         reports,
+        tape,
         bus,
         registry,
         policy,
@@ -140,7 +158,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
             });
         }
     }
-    let Starting { reports, bus, registry, control, sandbox, calls, running, order, observed, .. } = starting;
+    let Starting { reports, tape, bus, registry, control, sandbox, calls, running, order, observed, .. } = starting;
     let Prepared { loader, config, .. } = prepared;
     Ok(Plugins(Arc::new(System {
         bus,
@@ -155,6 +173,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         config,
         reports,
         audit,
+        tape,
     })))
 }
 
@@ -236,7 +255,8 @@ impl Starting<'_> {
         // In a replay its calls at the start are answered by the recording, so that what it adds is the recording's
         let is_live = matches!(self.prepared.settings.effects, Effects::Live);
         let declared = is_live.then(|| Declared::new(self.prepared.loader.cache().clone(), &plugin, &image));
-        let running = SandboxedPlugin::new(self.sandbox.plugin(image), plugin, declared, self.reports.clone());
+        let running =
+            SandboxedPlugin::new(self.sandbox.plugin(image), plugin, declared, self.reports.clone(), self.tape.clone());
         let running = Arc::new(running);
         self.bus.subscribe(subscription, running.clone());
         self.order.push(id.clone());

@@ -27,6 +27,7 @@ struct Bus {
     /// about the order already.
     told: Mutex<Vec<Notice>>,
     next_id: AtomicU64,
+    emissions: AtomicU64,
     pending: Arc<Pending>,
 }
 
@@ -45,6 +46,7 @@ impl EventBus {
             table: RwLock::default(),
             told: Mutex::default(),
             next_id: AtomicU64::new(1),
+            emissions: AtomicU64::new(1),
             pending: Arc::default(),
         }))
     }
@@ -89,11 +91,14 @@ impl EventBus {
     /// In a sequential event each subscriber sees what the one before it changed, and once somebody has blocked it the
     /// others are not asked: there is nothing left to decide, and they would be told of something that will not happen.
     pub async fn emit(&self, envelope: Envelope) -> Emission {
+        let envelope = self.begin(envelope);
+        let mut under_way = UnderWay { reporter: self.0.desk.reporter.as_ref(), envelope: &envelope, is_over: false };
         let subscribers = self.of(envelope.name);
         let emission = match self.0.desk.policy.mode(envelope.name) {
             Mode::Sequential => self.in_turn(&envelope, &subscribers).await,
             Mode::Parallel => self.at_once(&envelope, &subscribers).await,
         };
+        under_way.is_over = true;
         self.0.desk.reporter.emitted(&envelope, &emission);
         emission
     }
@@ -101,6 +106,7 @@ impl EventBus {
     /// Delivers an event in the background: each subscriber gets its background events in the order of emission,
     /// whatever the others do. Answers are judged and recorded, but come too late to change anything.
     pub fn emit_background(&self, envelope: Envelope) -> Background {
+        let envelope = self.begin(envelope);
         let subscribers = self.of(envelope.name);
         background::enqueue(&self.0.desk, &self.0.pending, envelope, &subscribers)
     }
@@ -129,6 +135,13 @@ impl EventBus {
         for subscribed in table.all.iter().filter(|subscribed| subscribed.in_flight.load(Ordering::Acquire) > 0) {
             subscribed.subscriber.interrupt();
         }
+    }
+
+    /// Gives an emission its number.
+    fn begin(&self, envelope: Envelope) -> Envelope {
+        let envelope = Envelope { number: self.0.emissions.fetch_add(1, Ordering::Relaxed), ..envelope };
+        self.0.desk.reporter.begun(&envelope);
+        envelope
     }
 
     async fn in_turn(&self, envelope: &Envelope, subscribers: &[Arc<Subscribed>]) -> Emission {
@@ -197,6 +210,21 @@ impl EventBus {
         drop(told);
         for notice in &fresh {
             self.0.desk.reporter.notice(notice);
+        }
+    }
+}
+
+/// Tells if whoever waited for an emission has gone before its end.
+struct UnderWay<'a> {
+    reporter: &'a dyn Reporter,
+    envelope: &'a Envelope,
+    is_over: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.reporter.dropped(self.envelope);
         }
     }
 }

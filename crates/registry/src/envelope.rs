@@ -13,12 +13,14 @@ pub struct Envelope {
     pub cause: Cause,
     /// The session that it belongs to.
     pub session_id: Arc<str>,
+    /// Which emission of its bus it is, from 1 in the order in which they began; 0 before the bus has it.
+    pub number: u64,
 }
 
 impl Envelope {
     /// An event that no plugin caused.
     pub fn new(name: EventName, payload: impl Into<Arc<str>>, session_id: impl Into<Arc<str>>) -> Self {
-        Self { name, payload: payload.into(), cause: Cause::default(), session_id: session_id.into() }
+        Self { name, payload: payload.into(), cause: Cause::default(), session_id: session_id.into(), number: 0 }
     }
 
     /// The same event, raised by what the plugins of `cause` did.

@@ -164,6 +164,16 @@ pub trait Reporter: Send + Sync {
     /// Something that the user should know.
     fn notice(&self, notice: &Notice);
 
+    /// An event begins its way, and has its number.
+    fn begun(&self, envelope: &Envelope) {
+        let _ = envelope;
+    }
+
+    /// Nobody waits for an event any more that has not been through all its subscribers.
+    fn dropped(&self, envelope: &Envelope) {
+        let _ = envelope;
+    }
+
     /// An event has been through all its subscribers. `envelope` is as it was emitted.
     fn emitted(&self, envelope: &Envelope, emission: &Emission) {
         let _ = (envelope, emission);

@@ -56,6 +56,8 @@ pub struct CallOrigin {
     pub chain: Arc<[PluginId]>,
     /// The session that it belongs to.
     pub session_id: Arc<str>,
+    /// Which event it is, by the embedder's number; 0 if it is none.
+    pub event: u64,
 }
 
 /// What came of a call.

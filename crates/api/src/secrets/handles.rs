@@ -31,7 +31,7 @@ impl SecretValue {
         Self(value.trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -132,6 +132,7 @@ impl Handles {
                 let secret = self.value(call, &name, url)?;
                 filled.push_str(before);
                 filled.push_str(secret.as_str());
+                call.shared.redaction.remember(secret.clone());
                 found.push(secret);
                 rest = after;
             }

@@ -143,7 +143,7 @@ impl Stage<'_> {
         let payload: Arc<str> = step.payload.get().into();
         self.calls.replace(step.calls.clone());
         self.sessions.follow(event, &payload);
-        self.plugins.emit_traced(event, payload).await
+        self.plugins.emit_traced_for(step.cause.iter().cloned(), event, payload).await
     }
 
     fn show(&mut self, number: u64, event: EventName, payload: &str, traced: &Traced) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use mimir_plugins::RecordedCall;
+use mimir_plugins::{PluginId, RecordedCall};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -16,6 +16,8 @@ pub(crate) struct Step {
     pub(crate) event: String,
     /// Its payload, a JSON object as it was written.
     pub(crate) payload: Box<RawValue>,
+    /// The plugins whose host calls led to it.
+    pub(crate) cause: Vec<PluginId>,
     /// The host calls, in the order in which they were recorded.
     pub(crate) calls: Vec<RecordedCall>,
     /// Bytes of the recording up to and with this step.
@@ -62,6 +64,8 @@ pub(crate) enum Found {
 struct Line {
     event: Option<String>,
     payload: Option<Box<RawValue>>,
+    #[serde(default)]
+    cause: Vec<PluginId>,
     #[serde(rename = "hostCall")]
     host_call: Option<RecordedCall>,
 }
@@ -120,14 +124,14 @@ impl<R: BufRead> Reader<R> {
     fn accept(&mut self, line: Line, text: &[u8]) -> Result<Option<Step>, ReadError> {
         let not_a_step = |why: &str| ReadError::NotAStep { line: self.line, why: why.to_owned() };
         match line {
-            Line { event: Some(event), payload: Some(payload), host_call: None } => {
+            Line { event: Some(event), payload: Some(payload), cause, host_call: None } => {
                 if !payload.get().starts_with('{') {
                     return Err(not_a_step("its `payload` is not an object"));
                 }
-                let step = Step { line: self.line, event, payload, calls: Vec::new(), offset: self.offset };
+                let step = Step { line: self.line, event, payload, cause, calls: Vec::new(), offset: self.offset };
                 Ok(self.pending.replace(step))
             }
-            Line { event: None, payload: None, host_call: Some(call) } => {
+            Line { event: None, payload: None, host_call: Some(call), .. } => {
                 let Some(step) = &mut self.pending else {
                     return Err(not_a_step("it is a host call, and no event stands before it"));
                 };

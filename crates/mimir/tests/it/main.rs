@@ -20,6 +20,7 @@ mod place;
 mod placement;
 mod plugin;
 mod plugin_tools;
+mod recording;
 mod replay;
 mod runaways;
 mod sessions;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mimir_api::{
     ApiLimits, Asker, ContextPorts, ContextSettings, HostRequest, LogLevel, LogLine, Models, Origin, PluginContext,
-    PluginProfile, ToolCatalog,
+    PluginProfile, Redaction, ToolCatalog,
 };
 use mimir_registry::{EventBus, PluginRegistry};
 use mimir_sandbox::{CallFailure, CallOrigin, CapabilityControl, HostCall, HostCallError, HostCalls, LayerReport};
@@ -30,6 +30,7 @@ use super::secret_store::UserSecrets;
 use super::session_view::NoSessions;
 use crate::PluginsError;
 use crate::builder::Prepared;
+use crate::recording::Tape;
 use crate::report::{Report, ReportKind, Reports};
 
 /// The sandbox's [`HostCalls`] over the [`PluginContext`].
@@ -45,6 +46,14 @@ pub(crate) struct ContextCalls {
     counting: Mutex<JoinSet<()>>,
     reports: Reports,
     audit: Arc<dyn AuditLog>,
+    tape: Option<Arc<Tape>>,
+}
+
+/// What is kept of the calls.
+pub(crate) struct Traces {
+    pub(crate) audit: Option<Arc<dyn AuditLog>>,
+    pub(crate) redaction: Redaction,
+    pub(crate) tape: Option<Arc<Tape>>,
 }
 
 impl ContextCalls {
@@ -54,8 +63,9 @@ impl ContextCalls {
         bus: &EventBus,
         registry: &Arc<PluginRegistry>,
         reports: &Reports,
-        audit: Option<Arc<dyn AuditLog>>,
+        traces: Traces,
     ) -> Result<Self, PluginsError> {
+        let Traces { audit, redaction, tape } = traces;
         let Prepared { settings, surroundings, files, .. } = prepared;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let audit = audit.unwrap_or_else(|| Arc::new(NoAudit));
@@ -87,7 +97,7 @@ impl ContextCalls {
             limits: ApiLimits::default(),
             effects: settings.effects.clone(),
         };
-        let context = PluginContext::new(ports, settings).map_err(PluginsError::Context)?;
+        let context = PluginContext::with_redaction(ports, settings, redaction).map_err(PluginsError::Context)?;
         Ok(Self {
             context,
             profiles: RwLock::default(),
@@ -97,6 +107,7 @@ impl ContextCalls {
             counting: Mutex::default(),
             reports: reports.clone(),
             audit,
+            tape,
         })
     }
 
@@ -149,15 +160,27 @@ impl HostCalls for ContextCalls {
             return Err(without_host(tool, &op));
         }
         let Some(plugin) = self.profile(&plugin) else { return Err(unknown(&plugin)) };
+        let event = origin.as_ref().map(|origin| origin.event);
+        let recorded = self.tape.as_ref().and_then(|tape| tape.call(&plugin.id, event, &op, &args));
         let request = HostRequest { plugin, origin: origin_of(origin), op: &op, args: &args };
         match self.context.call(request).await {
-            Ok(value) => Ok(value.to_string()),
-            Err(error) => Err(HostCallError {
-                code: error.code.as_str().to_owned(),
-                message: error.message,
-                capability: error.capability,
-                hint: error.hint,
-            }),
+            Ok(value) => {
+                if let Some(recorded) = recorded {
+                    recorded.answered(&value);
+                }
+                Ok(value.to_string())
+            }
+            Err(error) => {
+                if let Some(recorded) = recorded {
+                    recorded.failed(error.code, &error.message);
+                }
+                Err(HostCallError {
+                    code: error.code.as_str().to_owned(),
+                    message: error.message,
+                    capability: error.capability,
+                    hint: error.hint,
+                })
+            }
         }
     }
 
@@ -241,7 +264,7 @@ fn asker(prepared: &Prepared) -> Option<Arc<dyn Asker>> {
 }
 
 fn origin_of(origin: Option<CallOrigin>) -> Origin {
-    let Some(CallOrigin { chain, session_id }) = origin else { return Origin::default() };
+    let Some(CallOrigin { chain, session_id, .. }) = origin else { return Origin::default() };
     Origin { chain, session_id: (!session_id.is_empty()).then_some(session_id) }
 }
 

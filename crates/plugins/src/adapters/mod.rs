@@ -6,6 +6,7 @@ pub(crate) mod declared;
 pub(crate) mod emit;
 pub(crate) mod event_sink;
 pub(crate) mod failure;
+pub(crate) mod file_recorder;
 pub(crate) mod gate;
 pub(crate) mod host_calls;
 pub(crate) mod log_sink;

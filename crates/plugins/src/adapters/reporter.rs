@@ -1,11 +1,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use mimir_api::redacted_text;
+use mimir_api::Redaction;
 use mimir_registry::{AnswerRecord, Emission, Envelope, Notice, Outcome, Reporter};
 use mimir_shared_platform::{AuditLog, AuditRecord, Level};
 use serde_json::{Value, json};
 
+use crate::recording::Tape;
 use crate::report::{Report, ReportKind, Reports};
 use crate::trace;
 
@@ -13,14 +14,16 @@ use crate::trace;
 pub(crate) struct BusReporter {
     pub(crate) reports: Reports,
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
+    pub(crate) redaction: Redaction,
+    pub(crate) tape: Option<Arc<Tape>>,
 }
 
 impl BusReporter {
     fn audit(&self, record: impl FnOnce() -> AuditRecord) {
         if let Some(audit) = &self.audit {
-            let mut record = record();
-            audit.record_later(Box::new(|| {
-                redact(&mut record.detail);
+            let (mut record, redaction) = (record(), self.redaction.clone());
+            audit.record_later(Box::new(move || {
+                redact(&mut record.detail, &redaction);
                 record
             }));
         }
@@ -28,15 +31,15 @@ impl BusReporter {
 }
 
 /// Reasons and failures are a plugin's own text, and may repeat what it was asked about.
-fn redact(value: &mut Value) {
+fn redact(value: &mut Value, redaction: &Redaction) {
     match value {
         Value::String(text) => {
-            if let Cow::Owned(redacted) = redacted_text(text) {
+            if let Cow::Owned(redacted) = redaction.text(text) {
                 *text = redacted;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(redact),
-        Value::Object(fields) => fields.values_mut().for_each(redact),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, redaction)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| redact(value, redaction)),
         _ => {}
     }
 }
@@ -76,7 +79,22 @@ impl Reporter for BusReporter {
         self.reports.push(Report { level, kind, plugin, message, hint });
     }
 
+    fn begun(&self, envelope: &Envelope) {
+        if let Some(tape) = &self.tape {
+            tape.begun(envelope);
+        }
+    }
+
+    fn dropped(&self, envelope: &Envelope) {
+        if let Some(tape) = &self.tape {
+            tape.over(envelope);
+        }
+    }
+
     fn emitted(&self, envelope: &Envelope, emission: &Emission) {
+        if let Some(tape) = &self.tape {
+            tape.over(envelope);
+        }
         let is_notable = |answer: &&AnswerRecord| answer.outcome != Outcome::Passed || answer.would.is_some();
         for answer in emission.answers.iter().filter(is_notable) {
             self.audit(|| {

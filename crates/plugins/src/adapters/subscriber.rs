@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::declared::Declared;
 use super::failure::failure_of;
+use crate::recording::Tape;
 use crate::report::{Report, Reports};
 
 /// A plugin in its isolate: the bus's [`Subscriber`], and what it adds to the agent.
@@ -21,6 +22,7 @@ pub(crate) struct SandboxedPlugin {
     handle: PluginHandle,
     plugin: Arc<LoadedPlugin>,
     reports: Reports,
+    tape: Option<Arc<Tape>>,
     /// What it returned at its first start.
     registrations: OnceCell<Registrations>,
     /// Where that is kept between runs, if it is.
@@ -65,8 +67,13 @@ impl Subscriber for SandboxedPlugin {
             kind: CallKind::Event,
             name: Arc::clone(&NAMES[envelope.name as usize]),
             payload: Arc::clone(&envelope.payload),
-            origin: CallOrigin { chain: envelope.cause.chain().into(), session_id: Arc::clone(&envelope.session_id) },
+            origin: CallOrigin {
+                chain: envelope.cause.chain().into(),
+                session_id: Arc::clone(&envelope.session_id),
+                event: envelope.number,
+            },
         };
+        let _at_hand = self.tape.as_ref().map(|tape| tape.delivered(&self.plugin.id, envelope.number));
         self.is_awake.store(true, Ordering::Relaxed);
         let begin = Instant::now();
         if let Err(failure) = self.registrations().await {
@@ -125,11 +132,13 @@ impl SandboxedPlugin {
         plugin: Arc<LoadedPlugin>,
         declared: Option<Declared>,
         reports: Reports,
+        tape: Option<Arc<Tape>>,
     ) -> Self {
         Self {
             handle,
             plugin,
             reports,
+            tape,
             registrations: OnceCell::new(),
             declared,
             remembered: OnceCell::new(),

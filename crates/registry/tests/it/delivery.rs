@@ -6,7 +6,7 @@ use mimir_registry::{Cause, Rank, Reply, Subscriber, Subscription, subscriber_fn
 use parking_lot::Mutex;
 use tokio::sync::Barrier;
 
-use crate::setup::{ASK, BEFORE, IDLE, Measured, Setup, event, id, says, says_in_turn};
+use crate::setup::{ASK, BEFORE, IDLE, Measured, Setup, event, hangs, id, says, says_in_turn};
 
 #[tokio::test]
 async fn nobody_listens() {
@@ -208,4 +208,18 @@ async fn the_policy_says_which_events_are_waited_for() {
     assert!(setup.bus.dispatch(event(IDLE, "p")).await.is_none());
     setup.bus.drain().await;
     assert_eq!(setup.emitted(), ["tool.execute.before passed", "session.idle passed"]);
+}
+
+#[tokio::test]
+async fn each_emission_has_a_number_and_an_end() {
+    let setup = Setup::new();
+    setup.bus.emit(event(BEFORE, "p")).await;
+    setup.bus.emit_background(event(IDLE, "p")).await.unwrap();
+    setup.plugin("a", hangs()).await;
+    {
+        let mut waits = std::pin::pin!(setup.bus.emit(event(BEFORE, "p")));
+        let is_ready = std::future::poll_fn(|context| std::task::Poll::Ready(waits.as_mut().poll(context).is_ready()));
+        assert!(!is_ready.await);
+    }
+    assert_eq!(setup.ways(), ["1 begun", "1 over", "2 begun", "2 over", "3 begun", "3 dropped"]);
 }

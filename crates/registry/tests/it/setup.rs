@@ -69,6 +69,7 @@ impl AnswerPolicy for Policy {
 struct Told {
     notices: Mutex<Vec<String>>,
     emitted: Mutex<Vec<String>>,
+    ways: Mutex<Vec<String>>,
 }
 
 impl Reporter for Told {
@@ -76,7 +77,16 @@ impl Reporter for Told {
         self.notices.lock().push(notice.to_string());
     }
 
+    fn begun(&self, envelope: &Envelope) {
+        self.ways.lock().push(format!("{} begun", envelope.number));
+    }
+
+    fn dropped(&self, envelope: &Envelope) {
+        self.ways.lock().push(format!("{} dropped", envelope.number));
+    }
+
     fn emitted(&self, envelope: &Envelope, emission: &Emission) {
+        self.ways.lock().push(format!("{} over", envelope.number));
         self.emitted.lock().push(format!("{} {}", envelope.name, emission.outcome));
     }
 }
@@ -130,6 +140,11 @@ impl Setup {
     /// The notices since the last call.
     pub(crate) fn notices(&self) -> Vec<String> {
         std::mem::take(&mut self.told.notices.lock())
+    }
+
+    /// How each emission went on since the last call.
+    pub(crate) fn ways(&self) -> Vec<String> {
+        std::mem::take(&mut self.told.ways.lock())
     }
 
     /// The emissions that were reported since the last call.

@@ -12,7 +12,7 @@ use super::{ChatArgs, failed, failure, models, request, reserve, settled};
 use crate::call::Call;
 use crate::context::Shared;
 use crate::ledger::Charge;
-use crate::{ApiError, ErrorCode};
+use crate::{ApiError, Effects, ErrorCode};
 
 /// How many answers a plugin may have open. Each holds what it reserved.
 const OPEN: usize = 8;
@@ -92,6 +92,10 @@ pub(crate) async fn stream(call: &Arc<Call>) -> Result<Value, ApiError> {
 /// The next piece of an answer: `{text}`, or at its end `{answer}`.
 pub(crate) async fn read(shared: &Shared, plugin: &PluginId, args: &str) -> Result<Value, ApiError> {
     let id = number(args)?;
+    if let Effects::Recorded(recording) = &shared.effects {
+        let missing = || Err(ApiError::new(ErrorCode::NotRecorded, "this part of the answer is not in the recording"));
+        return recording.answer(plugin, "llm.read", &json!({ "stream": id })).unwrap_or_else(missing);
+    }
     let open = shared.chats.state().open.get(&(plugin.clone(), id)).cloned();
     let Some(open) = open else {
         return Err(ApiError::new(ErrorCode::NotFound, "this answer has ended, or was given up"));
