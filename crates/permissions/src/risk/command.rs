@@ -1,10 +1,12 @@
 use mimir_shared_config::Risk;
 
+use super::code;
 use super::files::{self, Touch};
 use super::programs::{self, Look};
-use super::{Reasons, table};
+use super::{Reasons, rows, table};
 use crate::paths::{Place, Project};
-use crate::shell::{Line, Simple, Word, is_shell};
+use crate::rules::Glob;
+use crate::shell::{Line, Simple, Word, base_name, interpreter, is_shell};
 
 /// Variables that make other programs run, load or trust something.
 const DANGEROUS_VARIABLES: [&str; 34] = [
@@ -68,6 +70,7 @@ pub(super) fn assess(
         one(&mut look);
     }
     exfiltration(line, reasons);
+    fetched(line, reasons);
     if reasons.risk().is_none() {
         reasons.add(Risk::Low, "it does nothing");
     }
@@ -100,13 +103,15 @@ fn one(look: &mut Look<'_>) {
         look.reasons.add(risk, why);
     }
     if is_shell(name) {
-        programs::shell(look);
+        code::shell(look);
         return;
     }
     let base = table::look_up(simple);
     match &base {
         Some((risk, why)) if !is_path || is_usual => look.reasons.add(*risk, *why),
         Some((risk, why)) => look.reasons.add((*risk).max(Risk::Medium), *why),
+        // What it runs is looked at
+        None if interpreter(name).is_some() => {}
         None => look.reasons.add(Risk::Medium, format!("it is not known what `{name}` does")),
     }
     let is_reader = base.is_some_and(|(risk, _)| risk == Risk::Low);
@@ -163,8 +168,8 @@ fn arguments(look: &mut Look<'_>, is_reader: bool) {
             .collect::<Vec<_>>()
     };
     let found = look.simple.arguments().iter().flat_map(names).collect::<Vec<_>>();
-    for name in found {
-        if name.is_empty() || name.contains('$') || name.contains("://") || name.len() > 4096 {
+    for name in found.iter().flat_map(|name| alternatives(name)) {
+        if name.is_empty() || name.contains("://") || name.len() > 4096 {
             continue;
         }
         let place = look.place(&name);
@@ -178,6 +183,48 @@ fn arguments(look: &mut Look<'_>, is_reader: bool) {
             look.touches.push((Touch::Read, place));
         }
     }
+    let globs = look.simple.arguments().iter().filter(|word| word.has_glob).map(|word| word.text.clone());
+    for name in globs.collect::<Vec<_>>() {
+        if may_find_secrets(&name)
+            || look.place(&name).home.is_some() && look.place(&name).inside.is_none() && name.contains("/.")
+        {
+            look.reasons.add(Risk::High, format!("`{name}` may find keys and other secrets"));
+        }
+    }
+}
+
+/// The names that a word may stand for: the variables that are known put in place, what stands behind one that is not, and
+/// the pieces of braces.
+fn alternatives(name: &str) -> Vec<String> {
+    let known = [("${HOME}", "~"), ("$HOME", "~"), ("${PWD}", "."), ("$PWD", ".")];
+    let known = known.iter().find_map(|(variable, path)| {
+        let rest = name.strip_prefix(variable)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{path}{rest}"))
+    });
+    if let Some(known) = known {
+        return vec![known];
+    }
+    let mut found = Vec::new();
+    match name.rfind('$') {
+        // `$X/.ssh/id_rsa`
+        Some(at) => found.extend(name[at..].split_once('/').map(|(_, rest)| rest.to_owned())),
+        None => found.push(name.to_owned()),
+    }
+    if name.contains('{') {
+        found.extend(name.split(['{', '}', ',']).filter(|piece| !piece.contains('$')).map(str::to_owned));
+    }
+    found
+}
+
+/// Whether a wildcard finds files that usually hold secrets. Those that do not begin with a dot find none that do.
+fn may_find_secrets(pattern: &str) -> bool {
+    const NAMES: [&str; 8] = [".env", ".env.local", ".netrc", ".npmrc", ".ssh", ".aws", "id_rsa", "server.pem"];
+    pattern.split('/').filter(|part| part.contains(['*', '?', '['])).any(|part| {
+        let part = part.replace(['[', ']'], "?");
+        NAMES
+            .iter()
+            .any(|name| name.starts_with('.') == part.starts_with('.') && part != "*" && Glob::new(&part).matches(name))
+    })
 }
 
 fn variables(look: &mut Look<'_>) {
@@ -208,7 +255,9 @@ fn redirects(look: &mut Look<'_>) {
             continue;
         }
         let touch = if matches!(redirect.operator, "<" | "<&") { Touch::Read } else { Touch::Write };
-        if !redirect.target.is_literal() {
+        let known = alternatives(target);
+        let is_known = target.starts_with('$') && known.iter().any(|name| name.starts_with(['~', '.']));
+        if !redirect.target.is_literal() && !is_known {
             let is_fed = !redirect.target.scripts.is_empty() && touch == Touch::Read;
             if !is_fed {
                 let risk = if touch == Touch::Read { Risk::Medium } else { Risk::High };
@@ -216,7 +265,7 @@ fn redirects(look: &mut Look<'_>) {
             }
             continue;
         }
-        let place = look.place(target);
+        let place = look.place(known.first().map_or(target, String::as_str));
         let (risk, why) = files::risk(&place, touch);
         if risk > Risk::Low {
             look.reasons.add(risk, why);
@@ -260,6 +309,10 @@ fn foreign(texts: &[String], reasons: &mut Reasons) {
                 "passthru",
                 "Deno.Command",
                 "eval(",
+                "| \"",
+                "|\"",
+                "> \"",
+                ">\"",
             ],
         ),
         (
@@ -329,6 +382,36 @@ fn exfiltration(line: &Line, reasons: &mut Reasons) {
         reasons.0.iter().any(|(risk, why)| *risk >= Risk::High && (why.contains("secret") || why.contains("keys")));
     if sends && reads_secrets {
         reasons.add(Risk::Critical, "what it reads there could be sent to another machine");
+    }
+}
+
+/// What was fetched by one command and is run by another.
+fn fetched(line: &Line, reasons: &mut Reasons) {
+    let fetches = |simple: &Simple| {
+        downloads(simple) || simple.name() == "git" && simple.arguments().iter().any(|word| word.text == "clone")
+    };
+    let Some(first) = line.commands.iter().position(fetches) else { return };
+    let files = line.commands.iter().filter(|simple| downloads(simple)).flat_map(|simple| {
+        let redirects = simple.redirects.iter().map(|redirect| redirect.target.text.clone());
+        // `-o name`, and the end of an address
+        let words = simple.arguments().iter().map(|word| base_name(word.text.trim_end_matches('/')).to_owned());
+        redirects.chain(words).map(|name| base_name(&name).to_owned()).collect::<Vec<_>>()
+    });
+    let files = files.filter(|name| !name.is_empty() && !name.starts_with('-')).collect::<Vec<_>>();
+    for simple in line.commands.iter().skip(first + 1) {
+        let name = simple.name();
+        let runs_file = is_shell(name) || interpreter(name).is_some() || matches!(name, "source" | "." | "chmod");
+        let given = simple.arguments().iter().find(|word| !word.text.starts_with('-') && !word.text.starts_with('+'));
+        let run = if simple.program().contains('/') {
+            Some(simple.program())
+        } else {
+            given.filter(|_| runs_file).map(|w| &*w.text)
+        };
+        if run.is_some_and(|run| files.iter().any(|file| file == base_name(run))) && name != "chmod" {
+            reasons.add(Risk::Critical, "runs what comes from another machine, unread");
+        } else if run.is_some() || matches!(table::look_up(simple), Some((Risk::Medium, rows::BUILDS))) {
+            reasons.add(Risk::High, "runs something in a line that fetches from another machine");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! How dangerous an action is, and why.
 
+mod code;
 mod command;
 mod files;
 mod programs;

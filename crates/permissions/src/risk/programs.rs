@@ -3,7 +3,7 @@
 use mimir_shared_config::{Risk, dangerous_options};
 
 use super::Reasons;
-use super::command::downloads;
+use super::code;
 use super::files::{self, Touch};
 use super::table::has_option;
 use crate::paths::{Place, Project};
@@ -30,12 +30,12 @@ impl Look<'_> {
         place
     }
 
-    fn has(&self, options: &[&str]) -> bool {
+    pub(super) fn has(&self, options: &[&str]) -> bool {
         options.iter().any(|option| has_option(self.simple.arguments(), option))
     }
 
     /// The arguments that are no options.
-    fn operands(&self) -> Vec<&Word> {
+    pub(super) fn operands(&self) -> Vec<&Word> {
         let mut ends = false;
         let is_operand = |word: &&Word| {
             if ends {
@@ -95,6 +95,11 @@ pub(super) fn special(look: &mut Look<'_>, name: &str) {
         "touch" | "mkdir" | "truncate" | "tee" => {
             let operands = look.operands().into_iter().cloned().collect::<Vec<_>>();
             for word in operands {
+                let is_size = name == "truncate"
+                    && word.text.trim_start_matches(['+', '-', '<', '>']).starts_with(|c: char| c.is_ascii_digit());
+                if is_size {
+                    continue;
+                }
                 if name != "tee" || !matches!(word.text.as_str(), "/dev/null" | "/dev/stderr" | "/dev/tty") {
                     look.touch(&word, Touch::Write);
                 }
@@ -125,20 +130,31 @@ pub(super) fn special(look: &mut Look<'_>, name: &str) {
         }
         "git" => git(look),
         "docker" | "podman" => container(look),
-        "xargs" if look.simple.reads_from.is_some() => xargs(look),
+        "xargs" => xargs(look),
+        "less" | "more" | "vim" | "vi" | "nvim" | "view"
+            if look.simple.arguments().iter().any(|word| word.text.starts_with('+')) =>
+        {
+            look.reasons.add(Risk::High, "runs commands of its own that stand in the line");
+        }
+        "rg" | "ag" | "ack" | "grep" | "egrep" | "fgrep" | "zip" => everywhere(look, name),
+        "make" | "gmake" | "ninja" | "just" => elsewhere(look),
         "tar" | "unzip" | "bsdtar" if look.has(&["-P", "--absolute-names", "-C", "--directory", "-d"]) => {
-            let operands =
-                look.operands().into_iter().filter(|word| word.text.contains('/')).cloned().collect::<Vec<_>>();
+            let operands = look
+                .operands()
+                .into_iter()
+                .filter(|word| word.text.contains('/') || word.text.starts_with(['~', '.']))
+                .cloned()
+                .collect::<Vec<_>>();
             for word in operands {
                 if look.place(&word.text).inside.is_none() {
                     look.touch(&word, Touch::Write);
                 }
             }
         }
-        "eval" | "source" | "." => fed(look),
+        "eval" | "source" | "." => code::fed(look),
         "history" if look.has(&["-c", "-d", "-w"]) => look.reasons.add(Risk::High, "hides what was done"),
         "base64" | "base32" | "xxd" | "openssl" => {}
-        name if interpreter(name).is_some() => interpreted(look, name),
+        name if interpreter(name).is_some() => code::interpreted(look, name),
         _ => {}
     }
 }
@@ -351,11 +367,46 @@ fn many(look: &mut Look<'_>, outside: bool) {
 }
 
 fn xargs(look: &mut Look<'_>) {
-    many(look, look.leaves);
+    let mut at = look.simple.reads_from;
+    let mut outside = look.leaves;
+    while let Some(source) = at.and_then(|index| look.line.commands.get(index)).filter(|_| !outside) {
+        outside = source
+            .arguments()
+            .iter()
+            .any(|word| word.text.starts_with(['/', '~']) && look.place(&word.text).inside.is_none());
+        at = source.reads_from.filter(|next| Some(*next) < at);
+    }
+    many(look, outside);
     let index = look.line.commands.iter().position(|simple| std::ptr::eq(simple, look.simple));
     let mut inner = look.line.commands.iter().filter(|simple| simple.parent == index && index.is_some());
     if inner.any(|simple| is_shell(simple.name()) || interpreter(simple.name()).is_some()) {
         look.reasons.add(Risk::High, "runs what another program prints");
+    }
+}
+
+/// Searching all that there is finds what should not be found.
+fn everywhere(look: &mut Look<'_>, name: &str) {
+    let is_deep = !name.contains("grep") || look.has(&["-r", "-R", "--recursive"]);
+    let home = look.project.home.clone();
+    let holds_home = |place: &Place| {
+        home.as_deref().is_some_and(|home| home.starts_with(&place.path)) || place.path.parent().is_none()
+    };
+    let words = look.operands().into_iter().map(|word| word.text.replace("$HOME", "~")).collect::<Vec<_>>();
+    if is_deep && words.iter().any(|word| word.starts_with(['/', '~', '.']) && holds_home(&look.place(word))) {
+        look.reasons.add(Risk::High, "searches everything that you have, keys and mail included");
+    }
+}
+
+/// Builds that follow somebody else's files.
+fn elsewhere(look: &mut Look<'_>) {
+    let words = look
+        .simple
+        .arguments()
+        .iter()
+        .map(|word| word.text.trim_start_matches("-C").trim_start_matches("-f").to_owned());
+    let words = words.filter(|word| word.starts_with(['/', '~', '.']) && !word.contains('=')).collect::<Vec<_>>();
+    if words.iter().any(|word| look.place(word).inside.is_none()) {
+        look.reasons.add(Risk::High, "runs what files outside of the project say");
     }
 }
 
@@ -484,113 +535,5 @@ fn container(look: &mut Look<'_>) {
         || values.windows(2).any(|pair| matches!(pair, ["--net" | "--network", "host"]))
     {
         look.reasons.add(Risk::High, "gives a container this machine's network");
-    }
-}
-
-/// A program that runs a file, code in the line, or what comes in.
-fn interpreted(look: &mut Look<'_>, name: &str) {
-    let is_alone = look.operands().is_empty() && look.simple.input.is_none();
-    let arguments = look.simple.arguments();
-    if matches!(arguments, [only] if matches!(&*only.text, "--version" | "-V" | "-v" | "--help" | "-h")) {
-        return;
-    }
-    look.reasons.add(Risk::Medium, format!("`{name}` runs code"));
-    if is_alone || arguments.iter().any(|word| word.text == "-") {
-        piped(look);
-    }
-    fed_code(look);
-    let is_module = arguments.windows(2).find(|pair| pair.first().is_some_and(|word| word.text == "-m"));
-    match is_module.and_then(|pair| pair.last()).map(|word| word.text.as_str()) {
-        Some("pip" | "ensurepip") if arguments.iter().any(|word| word.text == "install") => {
-            look.reasons.add(Risk::High, "installs packages, which run code of their own");
-        }
-        Some("http.server" | "SimpleHTTPServer") => look.reasons.add(Risk::High, "shows files to other machines"),
-        Some("twine") => look.reasons.add(Risk::Critical, "publishes something for everyone"),
-        _ => {}
-    }
-}
-
-/// A shell: with a script in the line, which is looked at by itself; with a file; or with what comes in.
-pub(super) fn shell(look: &mut Look<'_>) {
-    let name = look.simple.name().to_owned();
-    if matches!(look.simple.arguments(), [only] if matches!(&*only.text, "--version" | "--help")) {
-        return;
-    }
-    let operands = look.operands();
-    let has_script = look
-        .simple
-        .arguments()
-        .iter()
-        .any(|word| word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('c'));
-    if has_script {
-        look.reasons.add(Risk::Medium, format!("`{name}` runs a script that stands in the line"));
-    } else if let Some(file) = operands
-        .first()
-        .filter(|word| word.is_literal() && word.text != "-" && !look.has(&["-s"]))
-        .map(|word| (*word).clone())
-    {
-        let place = look.place(&file.text);
-        let inside = place.inside.is_some();
-        look.touches.push((Touch::Read, place));
-        match inside {
-            true => look.reasons.add(Risk::Medium, format!("`{name}` runs `{}`, a file of the project", file.text)),
-            false => {
-                look.reasons.add(Risk::High, format!("`{name}` runs `{}`, a file outside of the project", file.text));
-            }
-        }
-    } else {
-        look.reasons.add(Risk::Medium, format!("`{name}` runs what it is given"));
-        piped(look);
-    }
-    fed_code(look);
-}
-
-/// Code that comes in from another program.
-fn piped(look: &mut Look<'_>) {
-    let mut at = look.simple.reads_from;
-    let mut sources = Vec::new();
-    while let Some(source) = at.and_then(|index| look.line.commands.get(index)) {
-        sources.push(source);
-        at = source.reads_from;
-        if sources.len() > look.line.commands.len() {
-            break;
-        }
-    }
-    let reads_file = look.simple.redirects.iter().any(|redirect| redirect.operator == "<");
-    if sources.is_empty() && !reads_file {
-        return;
-    }
-    look.reasons.add(Risk::High, "runs what another program prints, or what a file says");
-    tell_sources(look, &sources);
-}
-
-/// Code that is put in place by a substitution.
-fn fed_code(look: &mut Look<'_>) {
-    fed(look);
-}
-
-fn fed(look: &mut Look<'_>) {
-    let sources = look.simple.fed_by.iter().filter_map(|index| look.line.commands.get(*index)).collect::<Vec<_>>();
-    if sources.is_empty() {
-        return;
-    }
-    look.reasons.add(Risk::High, "runs what another program prints");
-    tell_sources(look, &sources);
-}
-
-fn tell_sources(look: &mut Look<'_>, sources: &[&Simple]) {
-    if sources.iter().any(|source| downloads(source)) {
-        look.reasons.add(Risk::Critical, "runs what comes from another machine, unread");
-    }
-    let hides = |source: &&Simple| {
-        matches!(
-            source.name(),
-            "base64" | "base32" | "xxd" | "openssl" | "uudecode" | "gunzip" | "zcat" | "rev" | "tr" | "gpg"
-        ) || source.name() == "printf"
-            && source.arguments().iter().any(|word| word.text.contains("\\x") || word.text.contains("\\0"))
-            || source.name() == "echo" && source.arguments().iter().any(|word| word.text == "-e")
-    };
-    if sources.iter().any(hides) {
-        look.reasons.add(Risk::Critical, "runs a text that was made unreadable");
     }
 }

@@ -13,14 +13,14 @@ pub(super) const READERS: &str = "ls cat head tail less more wc grep egrep fgrep
     cloc tokei scc bat eza exa lsd delta fold fmt expand unexpand look tsort numfmt cd pushd popd dirs jobs wait read shift return break \
     continue exit set unset shopt let getopts hash times ulimit umask bind complete declare typeset local readonly export history fd fdfind find \
     gfind awk gawk mawk nawk sed gsed base64 base32 xargs time command builtin env nohup nice ionice timeout stdbuf watch tee column \
-    sudo doas eval exec function for case select in { } getconf tput clear reset pidof lsof vmstat iostat top htop";
+    sudo doas eval exec function for case select { } getconf tput clear reset pidof lsof vmstat iostat top htop";
 
 pub(super) type Row = (&'static str, &'static str, &'static [&'static str], Risk, &'static str);
 
 const RUNS_CODE: &str = "installs packages, which run code of their own";
 const RUNS_OTHERS: &str = "fetches a package and runs it";
 const PUBLISHES: &str = "publishes something for everyone";
-const BUILDS: &str = "runs what the project says";
+pub(super) const BUILDS: &str = "runs what the project says";
 pub(super) const READS: &str = "reads";
 const HISTORY: &str = "rewrites history that others may have";
 const LOSES: &str = "throws away changes that are not committed";
@@ -476,6 +476,15 @@ pub(super) const ROWS: &[Row] = &[
     ("chroot", "", &[], High, "runs with all rights on this machine"),
     ("nsenter", "", &[], Critical, "enters other programs' surroundings"),
     ("mimir", "", &[], High, "Mimir would change what Mimir may do"),
+    ("vim", "", &[], Medium, "opens an editor, which waits for a person"),
+    ("vim", "", &["-c", "-S", "-s", "-u", "--cmd", "-e", "-E"], High, "an editor runs what the line says"),
+    ("vi", "", &[], Medium, "opens an editor, which waits for a person"),
+    ("vi", "", &["-c", "-S", "-s", "-u", "--cmd", "-e", "-E"], High, "an editor runs what the line says"),
+    ("nvim", "", &[], Medium, "opens an editor, which waits for a person"),
+    ("nvim", "", &["-c", "-S", "-s", "-u", "--cmd", "-e", "-E", "-l"], High, "an editor runs what the line says"),
+    ("emacs", "", &[], Medium, "opens an editor, which waits for a person"),
+    ("emacs", "", &["--eval", "-f", "-l", "--script", "--batch"], High, "an editor runs what the line says"),
+    ("nano", "", &[], Medium, "opens an editor, which waits for a person"),
     // Databases
     ("psql", "", &[], High, "works with a database"),
     ("mysql", "", &[], High, "works with a database"),

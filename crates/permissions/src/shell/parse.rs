@@ -114,6 +114,13 @@ fn script(text: &str, depth: usize, parent: Option<usize>, line: &mut Line) -> V
     while let Some(token) = tokens.next() {
         match token {
             Token::Word(word) => {
+                // A group may stand behind a name: `coproc x { …`
+                if is_plain(&word, "{") && !current.is_empty() {
+                    line.has_syntax = true;
+                    finish(std::mem::take(&mut current), link, depth, parent, line, &mut made);
+                    link = Link::None;
+                    continue;
+                }
                 current.word(word);
                 line.has_syntax |= current.has_keyword;
             }
@@ -166,6 +173,8 @@ struct Pending {
     has_keyword: bool,
     /// `for x in …`, `case x in`: words that run nothing.
     is_language: bool,
+    /// The name of a function comes next.
+    expects_name: bool,
 }
 
 impl Pending {
@@ -174,13 +183,25 @@ impl Pending {
     }
 
     fn word(&mut self, word: Word) {
+        if std::mem::take(&mut self.expects_name) {
+            return;
+        }
+        // `for x do …` needs no `;`
+        if self.is_language && is_plain(&word, "do") {
+            (self.is_language, self.words) = (false, Vec::new());
+            return;
+        }
         if self.words.is_empty() {
             let is_plain = word.is_literal() && !word.is_quoted;
             if is_plain && BEFORE_COMMANDS.iter().chain(&ALONE).any(|known| *known == word.text) {
                 self.has_keyword = true;
                 return;
             }
-            if is_plain && matches!(word.text.as_str(), "for" | "case" | "select" | "function" | "in") {
+            if is_plain && word.text == "function" {
+                (self.has_keyword, self.expects_name) = (true, true);
+                return;
+            }
+            if is_plain && matches!(word.text.as_str(), "for" | "case" | "select") {
                 self.is_language = true;
             }
             if let Some((name, value)) = assignment(&word) {
@@ -190,6 +211,10 @@ impl Pending {
         }
         self.words.push(word);
     }
+}
+
+fn is_plain(word: &Word, text: &str) -> bool {
+    word.is_literal() && !word.is_quoted && word.text == text
 }
 
 /// `NAME=value`, and `NAME+=value`.
