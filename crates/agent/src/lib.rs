@@ -4,3 +4,20 @@
 //! plugins and the configuration are handed to them.
 
 #![forbid(unsafe_code)]
+
+pub mod adapters;
+mod agent;
+mod builder;
+mod error;
+mod keys;
+mod model;
+mod permit;
+mod settings;
+mod start;
+
+pub use agent::Agent;
+pub use builder::{AgentBuilder, PreparedAgent};
+pub use error::AgentError;
+pub use mimir_chat as chat;
+pub use mimir_permissions as permissions;
+pub use mimir_plugins::events;

@@ -99,6 +99,14 @@ pub enum CommandError {
     /// The person said no.
     #[error("nothing was granted")]
     Declined,
+    /// What was typed makes no sense together.
+    #[error("{message}")]
+    Usage {
+        /// What does not fit.
+        message: String,
+        /// What to type.
+        hint: String,
+    },
     /// The result could not be printed.
     #[error("could not print the result")]
     Output(#[from] io::Error),
@@ -109,6 +117,7 @@ impl CommandError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Store(StoreError::Refused { .. }) => Exit::Refused,
+            Self::Usage { .. } => Exit::WrongUsage,
             _ => Exit::Failed,
         }
     }
@@ -136,6 +145,7 @@ impl Diagnostic for CommandError {
             }
             Self::Store(StoreError::Wrong(problem)) => problem.help(),
             Self::NobodyToAsk => Some(Box::new("add `--yes` to grant it without being asked")),
+            Self::Usage { hint, .. } => Some(Box::new(hint)),
             Self::Declined | Self::Output(_) => None,
         }
     }

@@ -40,6 +40,10 @@ pub(crate) enum When {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Let the agent do a task in the project, or talk with it
+    Run(Run),
+    /// See in ten seconds what plugins do to an agent, in a project made for it
+    Demo(Demo),
     /// Replay a recorded session through the plugins and show what each of them did
     Replay(Replay),
     /// List, show, export and delete what was kept of conversations
@@ -53,6 +57,57 @@ pub(crate) enum Command {
     /// Print what other files are generated from
     #[command(hide = true)]
     Schema(Schema),
+}
+
+/// Let the agent do a task in the project, or talk with it
+///
+/// Without a task, and where somebody sits at a terminal, it asks for one, and for the next when it is done. A line that
+/// begins with a slash is a command; /help lists them. Ctrl-C interrupts, and once more ends it. Everything is kept:
+/// `mimir sessions list` shows what there is, and --resume goes on with it.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// What to do, or - to read it from standard input
+    #[arg(value_name = "TASK")]
+    pub(crate) task: Option<String>,
+    /// Go on with a session: its id or the beginning of one
+    #[arg(long, value_name = "ID")]
+    pub(crate) resume: Option<String>,
+    /// Go on with the latest session of this project
+    #[arg(long = "continue", short, conflicts_with = "resume")]
+    pub(crate) goes_on: bool,
+    /// The model, as provider/name [default: the configuration's, else a scripted one]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// What the scripted model plays: a YAML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Answer requests for permission up to medium risk with yes. Plugins are granted nothing by it
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// A plugin's folder, or a folder of plugins, to load beside those that the configuration enables
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Vec<PathBuf>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the events and what plugins called to a file that `mimir replay` reads
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+/// See in ten seconds what plugins do to an agent, in a project made for it
+///
+/// A scripted model works in a temporary project with the real tools and the five plugins that ship. One of its commands
+/// is dangerous and is blocked, one is safe, a file that it writes is formatted, and its budget runs low. Nothing outside
+/// that project is touched.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Leave the project where it is, to look at it
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Replay a recorded session through the plugins and show what each of them did

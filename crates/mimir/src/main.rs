@@ -3,13 +3,16 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod demo;
 mod events;
 mod events_page;
 mod person;
 mod plugin;
 mod replay;
 mod report;
+mod run;
 mod runtime;
+mod said;
 mod schema;
 mod sessions;
 mod terminal;
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut terminal = Terminal::new(cli.global.color);
     let result = match cli.command {
+        Command::Run(run) => return run::main(&run, &cli.global, &mut terminal),
+        Command::Demo(demo) => return demo::main(&demo, &cli.global, &mut terminal),
         Command::Replay(replay) => return replay::main(&replay, &cli.global, &mut terminal),
         Command::Sessions(command) => sessions::run(&command, &cli.global, &mut terminal),
         Command::Plugin(command) => plugin::run(command, &cli.global, &mut terminal),

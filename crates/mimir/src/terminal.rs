@@ -57,6 +57,18 @@ impl ErrorStream {
     }
 }
 
+impl ErrorStream {
+    /// Prints something behind which somebody types.
+    pub(crate) fn prompt(self, text: &str) {
+        let mut stderr = io::stderr().lock();
+        let _ = match self.is_colored {
+            true => write!(stderr, "{text}"),
+            false => write!(stderr, "{}", anstream::adapter::strip_str(text)),
+        };
+        let _ = stderr.flush();
+    }
+}
+
 fn has_color(wanted: When, detected: ColorChoice) -> bool {
     match wanted {
         When::Always => true,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use anstyle::Style;
-use mimir_commands::{Theme, printable, printable_block, wrap};
-use mimir_plugins::{Level, Report, ReportKind};
+use mimir_commands::Theme;
+use mimir_plugins::{Report, ReportKind};
 
 use super::source::Progress;
+use crate::said::Said;
 use crate::terminal::{ErrorStream, Terminal};
 
 /// Says things once, not in the middle of the progress bar, and what comes of an event beneath that event.
@@ -113,48 +113,6 @@ impl Notices {
         if matches!(report.kind, ReportKind::Failed | ReportKind::Observed) {
             return;
         }
-        let (mark, style) = match (report.kind, report.level) {
-            (ReportKind::Log, Level::Info) => ("·", Theme::DIM),
-            (_, Level::Info) => ("i", Theme::TYPE),
-            (_, Level::Warning) => ("!", Theme::WARN),
-            (_, Level::Error) => ("✗", Theme::BAD),
-        };
-        let plugin = report.plugin.as_ref().map(ToString::to_string);
-        self.say(Said { mark, style, plugin, message: report.message.clone(), hint: report.hint.clone() });
-    }
-}
-
-/// One notice.
-struct Said {
-    mark: &'static str,
-    style: Style,
-    plugin: Option<String>,
-    message: String,
-    hint: Option<String>,
-}
-
-impl Said {
-    /// The notice in lines of a window: a mark, the plugin's name, the text, and beneath it what to do.
-    fn lines(&self, width: usize, indent: usize) -> Vec<String> {
-        let Self { mark, style, plugin, message, hint } = self;
-        let (strong, typed) = (Theme::STRONG, Theme::TYPE);
-        let width = width.saturating_sub(indent + 2);
-        let name = plugin.as_ref().map(|plugin| format!("{plugin}: ")).unwrap_or_default();
-        let text = printable_block(&format!("{name}{}", message.trim_end()));
-        let mut lines = Vec::new();
-        for line in text.lines().flat_map(|line| wrap(line, width)) {
-            let (mark, line) = match lines.is_empty() {
-                // The name is a plugin's id, which has nothing that would have been changed
-                true => {
-                    (*mark, line.replacen(&name, &format!("{strong}{name}{strong:#}"), usize::from(!name.is_empty())))
-                }
-                false => (" ", line),
-            };
-            lines.push(format!("{:indent$}{style}{mark}{style:#} {line}", ""));
-        }
-        for line in hint.iter().flat_map(|hint| wrap(&printable(hint), width)) {
-            lines.push(format!("{:indent$}  {typed}{line}{typed:#}", ""));
-        }
-        lines
+        self.say(Said::from(report));
     }
 }

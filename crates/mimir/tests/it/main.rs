@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
+mod agent;
 #[cfg(all(feature = "test-hooks", target_os = "linux"))]
 mod attacks;
 mod audit;

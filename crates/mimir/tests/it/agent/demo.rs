@@ -1,0 +1,59 @@
+//! `mimir demo` shows a newcomer what it promises.
+
+use serde_json::Value;
+
+use super::of_type;
+use crate::place::{Place, Ran};
+
+#[test]
+fn the_demonstration_shows_what_it_promises() {
+    let place = Place::new();
+    // Formatters that rustup installs are found by the user's home
+    let toolchains = std::env::var_os("RUSTUP_HOME").map(std::path::PathBuf::from);
+    let toolchains = toolchains.or_else(|| Some(std::path::Path::new(&std::env::var_os("HOME")?).join(".rustup")));
+    if let Some(toolchains) = toolchains.filter(|folder| folder.exists()) {
+        std::os::unix::fs::symlink(toolchains, place.project().join("../.rustup")).unwrap();
+    }
+    let ran = Ran::of(place.mimir().args(["demo", "--json"])).done();
+    let lines = ran.json();
+    let ended = of_type(&lines, "toolEnded");
+    let call = |command: &str| {
+        let is_it = |line: &&&Value| line["call"]["args"]["command"].as_str().is_some_and(|it| it.contains(command));
+        &ended.iter().find(is_it).unwrap_or_else(|| panic!("no call of {command}\n{}", ran.out))["outcome"]
+    };
+    let dangerous = call("git push --force");
+    assert_eq!(dangerous["remarks"][0]["plugin"], "security-audit", "{dangerous}");
+    assert_eq!(dangerous["isError"], true);
+    let safe = call("rm -r build");
+    assert_eq!(safe["isError"], false, "{safe}");
+    assert_eq!(safe["remarks"][0]["what"], "allowed by a rule of the configuration");
+    let written = ended.iter().find(|line| line["call"]["tool"] == "write").unwrap();
+    let has_formatter = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|folder| ["rustfmt", "gofmt", "clang-format", "black"].iter().any(|name| folder.join(name).is_file()));
+    if has_formatter {
+        assert!(written["outcome"]["result"].as_str().unwrap().contains("A plugin has changed the file"), "{written}");
+    }
+    let warnings = of_type(&lines, "report").into_iter().filter(|line| line["kind"] == "notified");
+    assert!(
+        warnings.clone().any(|line| line["message"].as_str().unwrap().contains("of the budget used")),
+        "{}",
+        ran.out
+    );
+    assert_eq!(of_type(&lines, "end")[0]["ended"], "done");
+}
+
+#[test]
+fn what_the_demonstration_shows_is_good_to_read() {
+    let place = Place::new();
+    let ran = Ran::of(place.mimir().args(["demo", "--color", "never"])).done();
+    for expected in [
+        "a scripted model plays this",
+        "✗ blocked by security-audit",
+        "✓ allowed by a rule of the configuration",
+        "done in",
+    ] {
+        assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
+    }
+    assert!(!ran.out.contains('\u{1b}'), "colours are off");
+    assert!(ran.err.contains("budget-alert"), "{}", ran.err);
+}

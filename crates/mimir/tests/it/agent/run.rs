@@ -1,0 +1,115 @@
+//! Single runs: what is asked, what is refused, what is said.
+
+use serde_json::{Value, json};
+
+use super::{bash, of_type, play, session};
+use crate::place::Place;
+
+fn outcome<'a>(lines: &'a [Value], tool: &str) -> &'a Value {
+    let ended = of_type(lines, "toolEnded").into_iter().find(|line| line["call"]["tool"] == tool);
+    &ended.unwrap_or_else(|| panic!("{tool} did not end"))["outcome"]
+}
+
+#[test]
+fn without_a_scenario_it_says_what_it_is() {
+    let place = Place::new();
+    let ran = place.run("run hello").done();
+    assert!(ran.out.contains("I am a scripted model"), "{}", ran.out);
+    assert!(ran.out.contains("go on with mimir run --resume"), "{}", ran.out);
+}
+
+#[test]
+fn yes_answers_up_to_medium_and_never_above() {
+    let place = Place::new();
+    place.write("project/a.txt", "x");
+    let check = |command: &str, args: &[&str], is_error: bool| {
+        let scenario = json!({ "turns": [{ "calls": [bash(command)] }, { "say": "seen" }] });
+        let mut all = vec!["do it"];
+        all.extend(args);
+        let ran = play(&place, &scenario, &all).done();
+        let lines = ran.json();
+        assert_eq!(outcome(&lines, "bash")["isError"], is_error, "{command} {args:?}\n{}", ran.out);
+    };
+    check("ls", &[], false);
+    check("touch b.txt", &[], true);
+    check("touch b.txt", &["--yes"], false);
+    check("git push --force origin main", &["--yes"], true);
+    check("rm -rf ~", &["--yes"], true);
+}
+
+#[test]
+fn a_plugin_that_hangs_dies_or_floods_costs_the_session_no_more_than_its_failure_key_says() {
+    let place = Place::new();
+    let handlers = [
+        ("hangs", "async () => { await new Promise(() => {}); }"),
+        ("spins", "() => { for (;;) {} }"),
+        ("dies", "() => { const all = []; for (;;) all.push(new Array(1e6).fill(1)); }"),
+        ("floods", "async () => { for (let i = 0; i < 1e5; i++) ctx.log.warn('x'.repeat(1000)); }"),
+    ];
+    for (name, handler) in handlers {
+        place.plugin(
+            &format!("home/plugins/{name}"),
+            "events: [tool.execute.before]\nlimits: { time: 300ms }\n",
+            &format!("export default async (ctx) => ({{ on: {{ 'tool.execute.before': {handler} }} }});"),
+        );
+        place.run(&format!("plugin grant {name} --yes")).done();
+    }
+    let turns: Vec<_> = (0..5).map(|_| json!({ "calls": [bash("ls")] })).chain([json!({ "say": "seen" })]).collect();
+    let ran = play(&place, &json!({ "turns": turns }), &["do it"]).done();
+    let lines = ran.json();
+    assert_eq!(of_type(&lines, "toolEnded").len(), 5);
+    assert!(of_type(&lines, "toolEnded").iter().all(|line| line["outcome"]["isError"] == false), "{}", ran.out);
+}
+
+#[test]
+fn what_a_plugin_changes_is_what_runs() {
+    let place = Place::new();
+    place.plugin(
+        "home/plugins/polite",
+        "events: [tool.execute.before, tool.execute.after, chat.message]\n",
+        "export default async () => ({ on: {
+            'tool.execute.before': (event) => { event.args.command = 'echo changed'; },
+            'tool.execute.after': (event) => ({ result: String(event.result).replace('changed', 'CHANGED') }),
+         } });",
+    );
+    place.run("plugin grant polite --yes").done();
+    let scenario = json!({ "turns": [{ "calls": [bash("ls")] }, { "say": "It said: ${result.0}" }] });
+    let ran = play(&place, &scenario, &["do it"]).done();
+    let lines = ran.json();
+    let ended = outcome(&lines, "bash");
+    assert_eq!(ended["args"]["command"], "echo changed");
+    assert!(ended["result"].as_str().unwrap().contains("CHANGED"));
+    let answers = of_type(&lines, "answer");
+    assert!(answers.last().unwrap()["text"].as_str().unwrap().contains("CHANGED"));
+}
+
+#[test]
+fn wrong_words_get_a_clear_error() {
+    let place = Place::new();
+    let check = |line: &str, code: i32, expected: &str| {
+        let ran = place.run(line);
+        assert_eq!(ran.code, Some(code), "{line}\n{}{}", ran.out, ran.err);
+        assert!(ran.err.contains(expected), "{line}\n{}", ran.err);
+    };
+    check("run", 2, "there is no task");
+    check("run hi --resume nothing", 1, "there is no session `nothing`");
+    check("run hi --continue", 1, "there is no session of this project");
+    check("run hi --model nobody/x", 1, "the model `nobody/x` can't be asked");
+    check("run hi --model openai/gpt-x", 1, "needs a key");
+    check("run hi --scenario @/none.yml", 1, "can't be read");
+    place.write("bad.yml", "turns:\n  - says: x\n");
+    check("run hi --scenario @/bad.yml", 1, "unknown key `says`");
+}
+
+#[test]
+fn a_session_is_gone_on_with() {
+    let place = Place::new();
+    let scenario = json!({ "turns": [{ "say": "one" }, { "say": "two, after: ${user}" }] });
+    let lines = play(&place, &scenario, &["first"]).done().json();
+    let id = session(&lines);
+    let lines = play(&place, &scenario, &["second", "--resume", &id[..6]]).done().json();
+    assert_eq!(session(&lines), id);
+    assert_eq!(of_type(&lines, "answer")[0]["text"], "two, after: second");
+    let lines = play(&place, &scenario, &["/cost", "--continue"]).done().json();
+    assert_eq!(session(&lines), id);
+}
