@@ -28,6 +28,9 @@ pub(super) struct Key {
 /// The reference is the same of ours without what is measured, from the same run of the same program.
 pub(super) const SAME: &str = "the same without it";
 
+/// The reference is the binary itself without plugins.
+pub(super) const SAME_AGENT: &str = "the same without plugins";
+
 pub(super) const KEYS: &[Key] = &[
     Key {
         name: "load_first_answer_us",
@@ -76,6 +79,24 @@ pub(super) const KEYS: &[Key] = &[
         name: "version_ms",
         what: "`mimir --version` from start to end",
         reference: Some("empty"),
+        bound: Bound::Times(3.0),
+    },
+    Key {
+        name: "tool_call_ms",
+        what: "a tool call of the agent, with the five plugins that ship",
+        reference: Some(SAME_AGENT),
+        bound: Bound::Adds(1.0),
+    },
+    Key {
+        name: "run_start_ms",
+        what: "`mimir run` of one turn, with 50 plugins that listen to nothing that happens",
+        reference: Some(SAME_AGENT),
+        bound: Bound::Times(1.1),
+    },
+    Key {
+        name: "plugin_list_ms",
+        what: "`mimir plugin list` with 50 plugins",
+        reference: Some(SAME_AGENT),
         bound: Bound::Times(3.0),
     },
     Key {

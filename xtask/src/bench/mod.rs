@@ -4,6 +4,7 @@
 //! both; what counts are the medians of the rounds. A figure without its bound is no result, so a key that can't be
 //! measured fails like one that is too slow.
 
+mod agent;
 mod figures;
 mod process;
 mod programs;
@@ -68,6 +69,10 @@ pub(crate) fn run(root: &Path, selection: &Selection) -> Result<()> {
 fn measure(root: &Path, programs: &programs::Programs, figure: &mut Figure) {
     let result = match figure.key.name {
         "version_ms" => process::starts(programs).map(|(reference, ours)| (Some(reference), ours)),
+        "plugin_list_ms" | "run_start_ms" => {
+            agent::idle(root, programs, figure.key.name).map(|(reference, ours)| (Some(reference), ours))
+        }
+        "tool_call_ms" => agent::tool_call(root, programs).map(|(reference, ours)| (Some(reference), ours)),
         "replay_answers_per_s" => replay::answers_per_second(root, programs).map(|ours| (None, ours)),
         _ => programs.measure(figure.key).map(|(reference, ours)| (Some(reference), ours)),
     };

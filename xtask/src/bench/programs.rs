@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::figures::{Key, SAME};
+use super::figures::{Key, SAME, SAME_AGENT};
 use crate::cargo;
 
 /// The reference programs, by folder under `xtask/reference`.
@@ -36,12 +36,14 @@ pub(super) fn build(root: &Path, keys: &[&Key]) -> Result<Programs> {
         let arguments = ["build", "--quiet", "--release", "--package", "mimir-api", "--example", "calls"];
         run(Command::new(cargo()).args(arguments).current_dir(root))?;
     }
-    if keys.iter().any(|key| key.reference.is_some() && !is_same(key) && key.name != "version_ms") {
+    let is_agent = |key: &Key| key.reference == Some(SAME_AGENT);
+    let is_sandbox = |key: &Key| key.reference.is_some() && !is_same(key) && !is_agent(key) && key.name != "version_ms";
+    if keys.iter().any(|key| is_sandbox(key)) {
         eprintln!("building crates/sandbox/examples/measure.rs");
         let arguments = ["build", "--quiet", "--release", "--package", "mimir-sandbox", "--example", "measure"];
         run(Command::new(cargo()).args(arguments).current_dir(root))?;
     }
-    if named("version_ms") || named("replay_answers_per_s") {
+    if named("version_ms") || named("replay_answers_per_s") || keys.iter().any(|key| is_agent(key)) {
         eprintln!("building mimir");
         run(Command::new(cargo()).args(["build", "--quiet", "--release", "--package", "mimir"]).current_dir(root))?;
     }

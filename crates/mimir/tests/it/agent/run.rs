@@ -113,3 +113,47 @@ fn a_session_is_gone_on_with() {
     let lines = play(&place, &scenario, &["/cost", "--continue"]).done().json();
     assert_eq!(session(&lines), id);
 }
+
+#[test]
+fn a_recorded_run_replays_to_the_same_decisions() {
+    let place = Place::new();
+    let packages = crate::place::repository().join("packages");
+    let scenario = json!({ "turns": [
+        { "calls": [bash("git push --force origin main")] },
+        { "calls": [{ "tool": "write", "args": { "path": "a.md", "content": "token ghp_0123456789abcdefghijABCDEFGHIJ012345" } }] },
+        { "calls": [{ "tool": "read", "args": { "path": "a.md" } }], "cost": 9.0 },
+        { "say": "seen" },
+    ] });
+    place.write("scenario.yml", scenario.to_string());
+    for package in ["security-audit", "budget-alert", "precompact"] {
+        let to = place.project().join("../plugins").join(package);
+        std::fs::create_dir_all(to.join("src")).unwrap();
+        for file in ["plugin.yml", "package.json"] {
+            std::fs::copy(packages.join(package).join(file), to.join(file)).unwrap();
+        }
+        for source in std::fs::read_dir(packages.join(package).join("src")).unwrap() {
+            let source = source.unwrap();
+            std::fs::copy(source.path(), to.join("src").join(source.file_name())).unwrap();
+        }
+    }
+    let enabled =
+        "plugins: { enabled: ['../plugins/security-audit', '../plugins/budget-alert', '../plugins/precompact'] }\n";
+    place.write("home/config.yml", format!("permissions: {{ allow: [write] }}\n{enabled}"));
+    for package in ["security-audit", "budget-alert", "precompact"] {
+        place.run(&format!("plugin grant {package} --yes")).done();
+    }
+    let ran = place.run("run go --scenario @/scenario.yml --json --record @/recorded.ndjson").done();
+    let lines = ran.json();
+    assert_eq!(outcome(&lines, "bash")["remarks"][0]["plugin"], "security-audit", "{}", ran.out);
+
+    let replayed = place.run("replay @/recorded.ndjson --json").done();
+    let replayed = replayed.json();
+    let events: Vec<&Value> = replayed.iter().filter(|line| line["event"].is_string()).collect();
+    let blocked = events.iter().find(|line| line["outcome"] == "blocked").unwrap();
+    assert_eq!(
+        (blocked["event"].as_str(), blocked["by"].as_str()),
+        (Some("tool.execute.before"), Some("security-audit"))
+    );
+    assert!(events.iter().any(|line| line["event"] == "command.executed"), "the recording is whole");
+    assert!(events.iter().all(|line| line["outcome"] != "failed"), "{replayed:?}");
+}
