@@ -290,7 +290,9 @@ impl State {
             };
             let by = remark.plugin.as_ref().map(|plugin| format!(" by {plugin}")).unwrap_or_default();
             self.line(&format!("    {style}{mark} {}{by}{style:#}", printable(&remark.what)))?;
-            let reason = remark.reason.as_deref().map(|reason| self.wrapped(reason)).unwrap_or_default();
+            // Which rule it was that allowed something, nobody needs to read each time
+            let reason = remark.reason.as_deref().filter(|_| !remark.what.starts_with("allowed by a rule"));
+            let reason = reason.map(|reason| self.wrapped(reason)).unwrap_or_default();
             for line in reason.into_iter().take(REASON_LINES) {
                 self.line(&format!("      {line}"))?;
             }
