@@ -46,6 +46,11 @@ pub(super) fn gist(entry: &AuditEntry) -> Option<Gist> {
         "segment" => return None,
         "call" => call(entry),
         "calls" => calls(entry),
+        "tool" | "command" | "auth provider" => called(entry, kind),
+        "hook" => {
+            let mark = if text_of("outcome") == "ok" { QUIET } else { CAREFUL };
+            (mark, format!("{} {}: {}", text_of("hook"), text_of("outcome"), text_of("command")))
+        }
         "decision" => {
             let outcome = text_of("outcome");
             let mark = match outcome {
@@ -110,6 +115,16 @@ fn call(entry: &AuditEntry) -> ((&'static str, Style), String) {
     match entry.text_of("outcome") {
         "ok" => (QUIET, about),
         outcome => (CAREFUL, reasoned(format!("{about} {outcome}"), entry.text_of("reason"))),
+    }
+}
+
+/// A tool or command that was called: of the plugin, or a custom one of nobody's.
+fn called(entry: &AuditEntry, kind: &str) -> ((&'static str, Style), String) {
+    let whose = if entry.plugin.is_none() { "custom " } else { "" };
+    let what = format!("{whose}{kind} {}", entry.text_of("name"));
+    match entry.text_of("outcome") {
+        "ok" => (QUIET, what),
+        outcome => (CAREFUL, reasoned(format!("{what} {outcome}"), entry.text_of("reason"))),
     }
 }
 

@@ -45,6 +45,15 @@ fn everything() -> Vec<AuditEntry> {
             call("exec", "run git push", "CAPABILITY_DENIED", Some("exec is denied: no entry matches `git push`")),
         ),
         entry(3, p, "calls", json!({"op": "fs.readFile", "outcome": "CAPABILITY_DENIED", "count": 1_000})),
+        entry(3, p, "tool", json!({"name": "open_issues", "ok": true, "outcome": "ok", "ms": 3})),
+        entry(3, p, "command", json!({"name": "standup", "ok": false, "outcome": "threw", "reason": "no network"})),
+        entry(3, None, "tool", json!({"name": "word_count", "ok": true, "outcome": "ok", "ms": 3})),
+        entry(
+            3,
+            p,
+            "hook",
+            json!({"hook": "PreCompact", "outcome": "cancelled", "command": "./cleanup.sh", "exitCode": 2}),
+        ),
         entry(3, Some(evil), "call", call(evil, evil, "CAPABILITY_DENIED", Some(evil))),
         entry(
             4,
