@@ -12,7 +12,8 @@ use crate::error::LoadError;
 /// The format of all these files. A file with a higher number is left alone.
 const FORMAT: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
+/// Only written: read through `flatten`, a number with a fraction would be none, as serde_json keeps numbers exactly.
+#[derive(Serialize)]
 struct Envelope<T> {
     format: u32,
     #[serde(flatten)]
@@ -46,7 +47,7 @@ impl<T: Default + Serialize + DeserializeOwned> StoreFile<T> {
         if format > FORMAT {
             return Err(LoadError::StoreTooNew { path: self.path.clone(), format });
         }
-        Ok(serde_json::from_slice::<Envelope<T>>(&bytes).map_err(corrupt)?.content)
+        serde_json::from_slice(&bytes).map_err(corrupt)
     }
 
     /// Changes what the file holds, if `change` says that it did.

@@ -154,6 +154,17 @@ fn the_clock_has_no_say() {
     }
 }
 
+/// A grant with a fraction in it: it made the file of all grants unreadable.
+#[test]
+fn a_budget_in_cents_is_read_as_it_was_granted() {
+    let project = Project::new();
+    let grants = GrantStore::in_home(&project.path("home/.mimir/own"));
+    let text = "name: p\nversion: 1.0.0\ncapabilities: { llm: { enabled: true, budget: 0.25 } }";
+    let manifest = PluginManifest::parse("plugin.yml", text).unwrap();
+    let granted = grants.grant(&identity("p", 'a'), &manifest).unwrap();
+    assert_eq!(grants.all().unwrap(), [granted]);
+}
+
 #[test]
 fn files_are_for_their_owner_alone() {
     let project = Project::new();
