@@ -9,7 +9,7 @@ use mimir_chat::{
     Chat, ChatPorts, Screen, Shown, SqliteSessions, StoredSessions, TokioSleeper, WeakChat, builtin_commands,
 };
 use mimir_plugins::{FileRecorder, LlmProvider};
-use mimir_shared_config::{Config, KeySource};
+use mimir_shared_config::{Config, KeySource, SCRIPTED_MODEL};
 use mimir_shared_platform::{
     Clock, DockerEngine, FileSystem, HostProcesses, Notifier, OsFileSystem, ReqwestClient, SystemClock,
 };
@@ -40,7 +40,11 @@ pub(crate) fn prepare(settings: AgentBuilder) -> Result<PreparedAgent, AgentErro
 }
 
 pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
-    let PreparedAgent { settings: said, prepared, scenario } = agent;
+    let PreparedAgent { settings: mut said, prepared, scenario } = agent;
+    // Who names what the scripted model plays wants it to be played
+    if said.model.is_none() && scenario.is_some() {
+        said.model = Some(SCRIPTED_MODEL.to_owned());
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (home, project) = (prepared.home().to_owned(), prepared.project().to_owned());
     let project_text = project.to_str().ok_or_else(|| AgentError::Folder { path: project.clone() })?.to_owned();
@@ -54,7 +58,9 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(Arc::new(ReqwestClient::new())));
     let credentials: Arc<dyn Credentials> = Arc::new(NoCredentials);
     let router = model::router(&config, &keys, scenario, &transport, &credentials)?;
-    check_model(&router, &config, &keys, &model)?;
+    if said.model.is_some() || !said.resumes {
+        check_model(&router, &config, &keys, &model)?;
+    }
     let provider: Arc<dyn LlmProvider> = Arc::new(router);
 
     let store = Arc::new(SqliteSessions::open(&home.join("sessions"), Arc::clone(&clock)).await?);
@@ -114,7 +120,7 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     tools.extend(custom);
     tools.extend(plugin_tools(&host).await);
     tools.retain(|tool| !config.tools.disabled.contains(&tool.definition().name));
-    tell.conflicts(dispatcher.register(tools));
+    tell.conflicts(&dispatcher.register(tools));
 
     let mut commands = CommandCatalog::new(builtin_commands().iter().map(|command| command.name.clone()));
     tell.problems(&commands.load(&OsFileSystem, &folders("commands", &home, &project, is_trusted)));
@@ -155,9 +161,8 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
 
 /// Whether the model can be asked at all, so that nobody finds out after the first words.
 fn check_model(router: &ProviderRouter, config: &Config, keys: &Keys<'_>, model: &str) -> Result<(), AgentError> {
-    router.find(model).map_err(|source| AgentError::Model { model: model.to_owned(), source })?;
-    let Some((name, _)) = model.split_once('/') else { return Ok(()) };
-    let Some(provider) = config.provider(name) else { return Ok(()) };
+    let (asked, _) = router.find(model).map_err(|source| AgentError::Model { model: model.to_owned(), source })?;
+    let Some(provider) = config.provider(asked.name()) else { return Ok(()) };
     let Some(source) = &provider.key else { return Ok(()) };
     if keys.find(source)?.is_some() {
         return Ok(());
@@ -246,7 +251,7 @@ impl Tell<'_> {
         problems.iter().for_each(|problem| self.say(&in_one_line(problem)));
     }
 
-    fn conflicts(&self, conflicts: Vec<Conflict>) {
+    fn conflicts(&self, conflicts: &[Conflict]) {
         conflicts.iter().for_each(|conflict| self.say(&conflict.to_string()));
     }
 }

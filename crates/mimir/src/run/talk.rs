@@ -1,11 +1,14 @@
 //! One session from its beginning, or from where it was left, until nobody has anything to say.
 
+use std::cell::OnceCell;
+
 use mimir_agent::Agent;
 use mimir_agent::chat::{ChatError, Conversation, EndReason, Ended};
 use mimir_commands::{CommandError, Exit, StoreError, Theme};
 
 use super::Job;
 use super::keyboard::Keyboard;
+use super::signals::Signals;
 use super::view::View;
 
 /// Words that end a talk.
@@ -13,41 +16,67 @@ const GOODBYES: [&str; 4] = ["/exit", "/quit", "exit", "quit"];
 
 /// A session with a person or a script.
 pub(super) struct Talk<'a> {
-    pub(super) agent: &'a Agent,
-    pub(super) view: &'a View,
-    pub(super) keyboard: &'a Keyboard,
-    pub(super) job: &'a Job,
+    agent: &'a Agent,
+    view: &'a View,
+    keyboard: &'a Keyboard,
+    job: &'a Job,
+    /// Its id, as soon as it is open.
+    session: OnceCell<String>,
 }
 
 /// How it ended.
 pub(super) struct Talked {
-    pub(super) exit: Exit,
-    pub(super) is_interrupted: bool,
+    /// The exit code.
+    pub(super) code: u8,
     pub(super) session: Option<String>,
+    /// In a word, and how that looks.
+    pub(super) word: &'static str,
+    pub(super) style: anstyle::Style,
+    /// Why it failed, if it did.
+    pub(super) why: Option<String>,
 }
 
-impl Talk<'_> {
+impl<'a> Talk<'a> {
+    pub(super) fn new(agent: &'a Agent, view: &'a View, keyboard: &'a Keyboard, job: &'a Job) -> Self {
+        Self { agent, view, keyboard, job, session: OnceCell::new() }
+    }
+
     /// Says what the job says, and what the person types.
     pub(super) async fn hold(&self) -> Result<Talked, CommandError> {
         let conversation = self.open().await?;
+        let _ = self.session.set(conversation.session().id);
         let mut result = Ok(None);
         if self.job.resume.is_some() {
             result = self.work(&conversation, None).await;
         }
-        if let (Some(task), Ok(_)) = (&self.job.task, &result) {
+        let is_stopped = match &result {
+            Ok(None) => self.job.resume.is_some(),
+            Ok(Some(ended)) => ended.reason == EndReason::Interrupted,
+            // What was left over could not be done; the task is said all the same, or it would be lost
+            Err(_) => false,
+        };
+        if let (Some(task), false) = (&self.job.task, is_stopped) {
             result = self.work(&conversation, Some(task)).await;
         }
-        while self.job.is_talk {
-            let Some(line) = self.ask().await else { break };
-            if GOODBYES.contains(&line.trim()) {
-                break;
-            }
-            if !line.trim().is_empty() {
-                result = self.work(&conversation, Some(&line)).await;
+        if self.job.is_talk {
+            while let Some(line) = self.ask().await {
+                if GOODBYES.contains(&line.trim()) {
+                    break;
+                }
+                if !line.trim().is_empty() {
+                    result = self.work(&conversation, Some(&line)).await;
+                }
             }
         }
         conversation.close().await;
-        Ok(self.told(result, conversation.session().id))
+        // `/resume` may have led to another one
+        Ok(self.told(result, &conversation.session().id))
+    }
+
+    /// What there is to say when a signal ends it, which has this exit code.
+    pub(super) fn ended_by(&self, code: u8) -> Talked {
+        let session = self.session.get().cloned();
+        Talked { code, session, word: "ended from outside", style: Theme::WARN, why: None }
     }
 
     async fn open(&self) -> Result<Conversation, CommandError> {
@@ -55,7 +84,7 @@ impl Talk<'_> {
         let opened = match self.job.resume.as_deref() {
             None => chat.create(self.job.task.as_deref().unwrap_or_default(), self.agent.model_said()).await,
             Some("") => {
-                let latest = chat.sessions().await.map_err(ChatError::Store).map_err(failed)?.into_iter().next();
+                let latest = chat.sessions().await.map_err(|error| failed(&ChatError::Store(error)))?.into_iter().next();
                 let latest = latest.ok_or_else(|| {
                     let hint = "begin one: `mimir run \"…\"`".to_owned();
                     StoreError::failed("there is no session of this project to go on with", Some(hint))
@@ -64,7 +93,7 @@ impl Talk<'_> {
             }
             Some(id) => chat.resume(id, self.agent.model_said()).await,
         };
-        opened.map_err(failed)
+        opened.map_err(|error| failed(&error))
     }
 
     /// One thing that is said, until the agent rests. Ctrl-C interrupts it.
@@ -103,37 +132,39 @@ impl Talk<'_> {
         }
     }
 
-    fn told(&self, result: Result<Option<Ended>, ChatError>, session: String) -> Talked {
-        let talked = |exit, is_interrupted| Talked { exit, is_interrupted, session: Some(session.clone()) };
-        let resume = self.job.tells_resume.then_some(session.as_str());
-        let ended = match result {
-            Ok(Some(ended)) => ended.reason,
-            Ok(None) if self.job.is_talk => EndReason::Nothing,
-            Ok(None) => EndReason::Interrupted,
+    fn told(&self, result: Result<Option<Ended>, ChatError>, session: &str) -> Talked {
+        let mut why = None;
+        let (word, style, code) = match result {
+            Ok(Some(ended)) => told_of(&ended.reason),
+            Ok(None) if self.job.is_talk => told_of(&EndReason::Nothing),
+            Ok(None) => told_of(&EndReason::Interrupted),
             Err(error) => {
-                let why = error.in_one_line();
-                self.view.end("failed", Theme::BAD, resume, Some(&why));
-                return talked(Exit::Failed, false);
+                why = Some(error.in_one_line());
+                ("failed", Theme::BAD, Exit::Failed.code())
             }
         };
-        let (word, style, exit) = match &ended {
-            EndReason::Completed => ("done", Theme::GOOD, Exit::Done),
-            EndReason::Nothing | EndReason::Command { success: true } => ("done", Theme::DIM, Exit::Done),
-            EndReason::Command { success: false } => ("failed", Theme::BAD, Exit::Failed),
-            EndReason::Truncated => ("cut off at the model's limit", Theme::WARN, Exit::Failed),
-            EndReason::Refused => ("declined by the model", Theme::WARN, Exit::Failed),
-            EndReason::Interrupted => ("interrupted", Theme::WARN, Exit::Done),
-            EndReason::Blocked { .. } => ("blocked", Theme::BAD, Exit::Refused),
-            EndReason::TurnLimit { .. } => ("stopped: too many turns", Theme::WARN, Exit::Failed),
-            EndReason::Budget { .. } => ("stopped: the budget is used up", Theme::WARN, Exit::Refused),
-        };
-        self.view.end(word, style, resume, None);
-        talked(exit, matches!(ended, EndReason::Interrupted))
+        Talked { code, session: Some(session), word, style, why }
     }
 }
 
-fn failed(error: ChatError) -> CommandError {
-    let hint = match &error {
+/// An end in a word, how that looks, and the exit code.
+fn told_of(ended: &EndReason) -> (&'static str, anstyle::Style, u8) {
+    let (word, style, exit) = match ended {
+        EndReason::Completed => ("done", Theme::GOOD, Exit::Done),
+        EndReason::Nothing | EndReason::Command { success: true } => ("done", Theme::DIM, Exit::Done),
+        EndReason::Command { success: false } => ("failed", Theme::BAD, Exit::Failed),
+        EndReason::Truncated => ("cut off at the model's limit", Theme::WARN, Exit::Failed),
+        EndReason::Refused => ("declined by the model", Theme::WARN, Exit::Failed),
+        EndReason::Interrupted => return ("interrupted", Theme::WARN, Signals::INTERRUPTED),
+        EndReason::Blocked { .. } => ("blocked", Theme::BAD, Exit::Refused),
+        EndReason::TurnLimit { .. } => ("stopped: too many turns", Theme::WARN, Exit::Failed),
+        EndReason::Budget { .. } => ("stopped: the budget is used up", Theme::WARN, Exit::Refused),
+    };
+    (word, style, exit.code())
+}
+
+fn failed(error: &ChatError) -> CommandError {
+    let hint = match error {
         ChatError::Store(mimir_agent::chat::StoreError::Unknown { .. }) => {
             Some("`mimir sessions list` shows what there is".to_owned())
         }
