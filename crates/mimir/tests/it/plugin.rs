@@ -53,6 +53,34 @@ fn a_repository_is_trusted_then_its_plugins_are_granted() {
 }
 
 #[test]
+fn trust_shows_what_it_lets_the_agent_do() {
+    let place = Place::new();
+    place.write(
+        "project/.mimir/config.yml",
+        "model: openai/other\ncompaction: { keepMessages: 2 }\nagents: { reviewer: { prompt: You review. } }\n\
+         permissions: { allow: ['bash(make *)'] }\ntools: { bash: { timeoutMs: 5000 } }\n\
+         mcp: { servers: { docs: { command: ./serve, args: [--all] }, off: { command: never, enabled: false } } }\n",
+    );
+    place.write("project/.mimir/tools/count.yml", "name: count\n");
+    place.write("project/.mimir/commands/fix.yml", "name: fix\n");
+    let ran = place.run("plugin trust").done();
+    let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "/.mimir/serve --all` with your rights in each session, as the MCP server docs",
+        "allow `bash(make *)` without a question where the risk is low",
+        "add tools to the agent's, from .mimir/tools (files: 1)",
+        "add slash commands to yours, from .mimir/commands (files: 1)",
+        "add the role reviewer to those of sub-agents",
+        "have the agent talk to the model openai/other",
+        "say when a conversation is compacted",
+        "let a command line of the agent's take 5000 ms",
+    ] {
+        assert!(told.contains(expected), "{expected}\n{}", ran.out);
+    }
+    assert!(!told.contains("never"), "{}", ran.out);
+}
+
+#[test]
 fn enabling_and_disabling_keep_comments() {
     let place = Place::new();
     place.plugin("project/.mimir/plugins/formatter", "events: [session.idle]\n", MODULE);

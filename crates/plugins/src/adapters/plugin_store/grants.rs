@@ -3,7 +3,7 @@
 use mimir_commands::{GrantView, RepositoryPlugin, RepositoryView, StoreError};
 use mimir_loader::{Found, GrantState, LoadedPlugin, Place};
 use mimir_shared_config::{
-    Capabilities, Decision, Grant, GrantMode, Layer, LimitSettings, Origin, PluginIdentity, effective, widened,
+    Capabilities, Config, Decision, Grant, GrantMode, Layer, LimitSettings, Origin, PluginIdentity, effective, widened,
     widened_limits,
 };
 use mimir_shared_platform::{AuditRecord, Clock as _, SystemClock};
@@ -146,6 +146,12 @@ impl Store {
                 hook.entry.command
             ));
         }
+        for (name, server) in config.mcp_servers.iter().filter(|(_, server)| server.is_repositorys()) {
+            let line = std::iter::once(&server.command).chain(&server.args).map(String::as_str);
+            let line = line.collect::<Vec<_>>().join(" ");
+            wishes.push(format!("run `{line}` with your rights in each session, as the MCP server {name}"));
+        }
+        self.wishes_about_agent(&config, is_its, &mut wishes);
         for (verb, entries) in [
             ("enable", &config.plugins.enabled),
             ("disable", &config.plugins.disabled),
@@ -168,6 +174,35 @@ impl Store {
             }
         }
         Ok(wishes)
+    }
+
+    /// What it says about the agent, and which files of its own it adds.
+    fn wishes_about_agent(&self, config: &Config, is_its: impl Fn(&Origin) -> bool, wishes: &mut Vec<String>) {
+        for allow in config.permissions.allow.iter().filter(|allow| is_its(&allow.origin)) {
+            wishes.push(format!("allow `{}` without a question where the risk is low", allow.rule));
+        }
+        let project = self.surroundings.places.project.join(".mimir");
+        for (folder, what) in [("tools", "tools to the agent's"), ("commands", "slash commands to yours")] {
+            // A folder that is not there or can't be read adds nothing
+            let entries = self.files.read_dir(&project.join(folder)).unwrap_or_default();
+            let files = entries.iter().filter(|entry| entry.name.ends_with(".yml") || entry.name.ends_with(".yaml"));
+            match files.count() {
+                0 => {}
+                count => wishes.push(format!("add {what}, from .mimir/{folder} (files: {count})")),
+            }
+        }
+        for (role, _) in config.agents.iter().filter(|(_, said)| is_its(&said.origin)) {
+            wishes.push(format!("add the role {role} to those of sub-agents"));
+        }
+        if config.model != self.config.model {
+            wishes.push(format!("have the agent talk to the model {}", config.model()));
+        }
+        if config.compaction != self.config.compaction {
+            wishes.push("say when a conversation is compacted".to_owned());
+        }
+        if let Some(ms) = config.tools.bash_timeout_ms.filter(|ms| Some(*ms) != self.config.tools.bash_timeout_ms) {
+            wishes.push(format!("let a command line of the agent's take {ms} ms"));
+        }
     }
 
     /// Writes a line of the audit log: what a person decided about plugins.
