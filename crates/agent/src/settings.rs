@@ -18,7 +18,7 @@ pub(crate) fn chat(config: &Config, project: &str, model: &str) -> ChatSettings 
             enabled: config.budget.enabled,
             session: config.budget.max_cost,
             day: config.budget.max_cost_per_day,
-            ..defaults.budget
+            may_be_raised: !config.budget.is_companys,
         },
         roles: roles(config),
         ..defaults

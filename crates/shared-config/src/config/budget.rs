@@ -10,4 +10,7 @@ pub struct Budget {
     pub max_cost: Option<f64>,
     /// What all sessions of a day may cost together, in US dollars. `None`: no bound.
     pub max_cost_per_day: Option<f64>,
+    /// Whether the company bounds it, so that nobody raises it while Mimir runs.
+    #[serde(skip)]
+    pub is_companys: bool,
 }

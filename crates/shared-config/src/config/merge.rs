@@ -83,7 +83,7 @@ pub(super) fn merge(layers: &[ReadLayer], trusted: bool, notices: Vec<String>) -
         rules,
         rules_in_repository,
         hooks,
-        budget: Budget { enabled, max_cost, max_cost_per_day },
+        budget: Budget { enabled, max_cost, max_cost_per_day, is_companys: is_bounded },
         model: plain.model,
         providers,
         permissions,

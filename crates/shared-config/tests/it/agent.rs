@@ -127,6 +127,7 @@ tools: { bash: { timeoutMs: 600000 } }
     let corp = config.provider("corp").unwrap();
     assert_eq!((corp.kind, corp.key), (ProviderKind::Openai, Some(KeySource::Secret("CORP_KEY".to_owned()))));
     assert_eq!((config.budget.enabled, config.budget.max_cost), (true, Some(3.0)));
+    assert!(config.budget.is_companys);
     assert_eq!(config.permissions.block.last().unwrap().origin.layer, Layer::Policy);
     let docs = &config.mcp_servers["docs"];
     // The repository left `search` alone, the company `open`: nothing is left
@@ -134,7 +135,7 @@ tools: { bash: { timeoutMs: 600000 } }
     assert!(!config.mcp_servers.contains_key("evil"));
     assert_eq!(config.tools.bash_timeout_ms, Some(60000));
     let off = load(&Said { policy: "budget: { maxCost: 3, enabled: false }", ..Said::default() });
-    assert!(!off.budget.enabled);
+    assert!(!off.budget.enabled && !off.budget.is_companys);
 }
 
 #[test]
