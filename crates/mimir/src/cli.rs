@@ -40,11 +40,9 @@ pub(crate) enum When {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Let the agent do a task in the project, or talk with it
+    // A variant without words has those of its type, the long ones too
     Run(Run),
-    /// See in ten seconds what plugins do to an agent, in a project made for it
     Demo(Demo),
-    /// Replay a recorded session through the plugins and show what each of them did
     Replay(Replay),
     /// List, show, export and delete what was kept of conversations
     #[command(subcommand)]
@@ -64,6 +62,10 @@ pub(crate) enum Command {
 /// Without a task, and where somebody sits at a terminal, it asks for one, and for the next when it is done. A line that
 /// begins with a slash is a command; /help lists them. Ctrl-C interrupts, and once more ends it. Everything is kept:
 /// `mimir sessions list` shows what there is, and --resume goes on with it.
+///
+/// It talks to the language model that `model: provider/name` in ~/.mimir/config.yml names. The providers `anthropic` and
+/// `openai` take their key from ANTHROPIC_API_KEY and OPENAI_API_KEY; others are described under `providers`. Without a
+/// model it plays a script.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// What to do, or - to read it from standard input
@@ -73,12 +75,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ID")]
     pub(crate) resume: Option<String>,
     /// Go on with the latest session of this project
-    #[arg(long = "continue", short, conflicts_with = "resume")]
+    #[arg(long = "continue", short = 'c', conflicts_with = "resume")]
     pub(crate) goes_on: bool,
     /// The model, as provider/name [default: the configuration's, else a scripted one]
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
-    /// What the scripted model plays: a YAML file
+    /// What the scripted model plays, a YAML file; the model is the scripted one then
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
     /// Answer requests for permission up to medium risk with yes. Plugins are granted nothing by it
