@@ -18,6 +18,7 @@ pub struct AgentBuilder {
     pub(crate) scenario: Option<PathBuf>,
     pub(crate) record: Option<PathBuf>,
     pub(crate) yes: bool,
+    pub(crate) resumes: bool,
 }
 
 /// The configuration is read and nothing runs yet. What must happen before the process has threads has happened.
@@ -30,7 +31,7 @@ pub struct PreparedAgent {
 impl AgentBuilder {
     /// An agent whose plugins are set up by `plugins`. Nobody answers its requests for permission.
     pub fn new(plugins: PluginsBuilder, screen: Arc<dyn Screen>) -> Self {
-        Self { plugins, screen, person: None, model: None, scenario: None, record: None, yes: false }
+        Self { plugins, screen, person: None, model: None, scenario: None, record: None, yes: false, resumes: false }
     }
 
     /// Who answers requests for permission.
@@ -47,7 +48,7 @@ impl AgentBuilder {
         self
     }
 
-    /// What the scripted model plays.
+    /// What the scripted model plays, which is asked then unless [`AgentBuilder::model`] says another.
     #[must_use]
     pub fn scenario(mut self, file: Option<PathBuf>) -> Self {
         self.scenario = file;
@@ -65,6 +66,14 @@ impl AgentBuilder {
     #[must_use]
     pub fn yes(mut self, yes: bool) -> Self {
         self.yes = yes;
+        self
+    }
+
+    /// Whether a session is gone on with. It has a model of its own, so whether the configured one can be asked is not
+    /// looked at.
+    #[must_use]
+    pub fn resumes(mut self, resumes: bool) -> Self {
+        self.resumes = resumes;
         self
     }
 

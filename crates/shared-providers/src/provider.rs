@@ -201,6 +201,12 @@ pub enum ProviderError {
         /// What a model's name can begin with.
         known: Vec<String>,
     },
+    /// A provider is named, and none of its models.
+    #[error("`{provider}` is a provider and no model: write `{provider}/` and the model's name")]
+    NoModel {
+        /// The provider.
+        provider: String,
+    },
     /// The call may cost more than is left.
     #[error(transparent)]
     Budget(#[from] BudgetExceeded),
@@ -218,6 +224,7 @@ impl ProviderError {
             | Self::Unavailable { .. }
             | Self::Rejected { .. }
             | Self::UnknownProvider { .. }
+            | Self::NoModel { .. }
             | Self::Budget(_) => true,
             Self::Transport { .. } | Self::Interrupted { .. } | Self::InvalidReply { .. } => false,
         }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::{ChatRequest, ChatResponse, ChatStream, LlmProvider, ProviderError};
 
 /// Several providers as one: the name in front of a model, `provider/model`, says which is asked, and that one is told the
-/// rest. A provider's name alone is its model without a name.
+/// rest. `scripted` alone is a model, too.
 pub struct ProviderRouter {
     providers: Vec<Arc<dyn LlmProvider>>,
 }
@@ -30,12 +30,16 @@ impl ProviderRouter {
     /// The provider of a model, and what the model is called there.
     ///
     /// # Errors
-    /// [`ProviderError::UnknownProvider`].
+    /// [`ProviderError::UnknownProvider`], and [`ProviderError::NoModel`] for a provider's name alone.
     pub fn find<'a>(&self, model: &'a str) -> Result<(&Arc<dyn LlmProvider>, &'a str), ProviderError> {
         let named = |name: &str| self.providers.iter().rev().find(|provider| provider.name() == name);
         let (name, bare) = model.split_once('/').unwrap_or((model, ""));
         if let Some(provider) = named(name) {
-            return Ok((provider, bare));
+            // Only the scripted model has no name of its own
+            return match bare.is_empty() && name != "scripted" {
+                true => Err(ProviderError::NoModel { provider: name.to_owned() }),
+                false => Ok((provider, bare)),
+            };
         }
         let owner = OWNERS.iter().find(|(_, starts)| starts.iter().any(|start| model.starts_with(start)));
         if let Some(provider) = owner.and_then(|(name, _)| named(name)) {
@@ -130,6 +134,10 @@ mod tests {
         check("scripted", "scripted", "");
         check("scripted/explore", "scripted", "explore");
         check("claude-haiku-4-5", "anthropic", "claude-haiku-4-5");
+        for model in ["local", "local/"] {
+            let expected = "`local` is a provider and no model: write `local/` and the model's name";
+            assert_eq!(ask(model).unwrap_err(), expected);
+        }
         for model in ["gpt-5", "openai/gpt-5", "", "/x"] {
             let error = ask(model).unwrap_err();
             let expected = format!(

@@ -210,7 +210,7 @@ fn failed(charge: Charge, error: &ProviderError) -> ApiError {
 fn failure(error: &ProviderError) -> ApiError {
     let code = match error {
         ProviderError::RateLimited { .. } | ProviderError::Budget(_) => ErrorCode::Limit,
-        ProviderError::UnknownProvider { .. } => ErrorCode::NotFound,
+        ProviderError::UnknownProvider { .. } | ProviderError::NoModel { .. } => ErrorCode::NotFound,
         ProviderError::Unauthorized { .. }
         | ProviderError::NoCredentials { .. }
         | ProviderError::Credentials { .. }

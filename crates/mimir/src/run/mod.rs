@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use mimir_agent::events::CommandExecuted;
 use mimir_agent::{Agent, AgentBuilder, AgentError};
-use mimir_commands::{CommandError, StoreError, with_causes};
+use mimir_commands::{CommandError, StoreError, printable, with_causes};
 use mimir_plugins::{Plugins, PluginsBuilder, PluginsError};
 
 use self::keyboard::Keyboard;
@@ -63,6 +63,7 @@ pub(crate) fn main(run: &Run, global: &Global, terminal: &mut Terminal) -> ExitC
         .model(run.model.clone())
         .scenario(run.scenario.clone())
         .record(run.record.clone())
+        .resumes(job.resume.is_some())
         .yes(run.yes);
     work(builder, &job, &view, &keyboard, terminal)
 }
@@ -136,6 +137,15 @@ fn job(run: &Run, keyboard: &Keyboard) -> Result<Job, CommandError> {
         return Err(usage(
             "there is no task, and nobody at a terminal to ask",
             "say what to do: `mimir run \"…\"`, or `mimir run -` to read it from standard input",
+        ));
+    }
+    if let (Some(model), Some(_)) = (&run.model, &run.scenario)
+        && model != "scripted"
+        && !model.starts_with("scripted/")
+    {
+        return Err(usage(
+            &format!("a scenario is played by the scripted model, and `{}` is another", printable(model)),
+            "leave out `--model` or `--scenario`",
         ));
     }
     let args = std::env::args().skip(2).collect();

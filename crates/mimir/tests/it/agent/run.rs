@@ -96,6 +96,9 @@ fn wrong_words_get_a_clear_error() {
     check("run hi --continue", 1, "there is no session of this project");
     check("run hi --model nobody/x", 1, "the model `nobody/x` can't be asked");
     check("run hi --model openai/gpt-x", 1, "needs a key");
+    check("run hi --model gpt-x", 1, "needs a key");
+    check("run hi --model openai", 1, "is a provider and no model");
+    check("run hi --model openai/gpt-x --scenario @/none.yml", 2, "is played by the scripted model");
     check("run hi --scenario @/none.yml", 1, "can't be read");
     place.write("bad.yml", "turns:\n  - says: x\n");
     check("run hi --scenario @/bad.yml", 1, "unknown key `says`");
@@ -112,6 +115,39 @@ fn a_session_is_gone_on_with() {
     assert_eq!(of_type(&lines, "answer")[0]["text"], "two, after: second");
     let lines = play(&place, &scenario, &["/cost", "--continue"]).done().json();
     assert_eq!(session(&lines), id);
+    // It has its own model: that the configured one has no key is nothing to it
+    place.write("home/config.yml", "model: openai/gpt-x\n");
+    assert_eq!(session(&place.run("run /cost --continue --json").done().json()), id);
+}
+
+#[test]
+fn a_scenario_is_played_whatever_model_is_configured() {
+    let place = Place::new();
+    place.write("home/config.yml", "model: openai/gpt-x\n");
+    let lines = play(&place, &json!({ "turns": [{ "say": "played" }] }), &["do it"]).done().json();
+    assert_eq!(of_type(&lines, "answer")[0]["text"], "played");
+}
+
+#[test]
+fn a_task_is_said_though_what_was_left_over_fails_again() {
+    let place = Place::new();
+    let scenario = json!({ "turns": [{ "error": { "kind": "unauthorized" }, "say": "heard: ${user}" }] });
+    assert_eq!(play(&place, &scenario, &["first"]).code, Some(1));
+    let lines = play(&place, &scenario, &["second", "--continue"]).done().json();
+    assert_eq!(of_type(&lines, "answer")[0]["text"], "heard: second");
+}
+
+#[test]
+fn the_help_of_a_command_says_all_there_is_to_say() {
+    let place = Place::new();
+    let check = |line: &str, expected: &str| {
+        let ran = place.run(line).done();
+        let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(expected), "{line}\n{}", ran.out);
+    };
+    check("run --help", "A line that begins with a slash is a command");
+    check("demo --help", "Nothing outside that project is touched");
+    check("replay --help", "The recording has one event a line");
 }
 
 #[test]
