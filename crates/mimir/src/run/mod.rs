@@ -1,10 +1,12 @@
 //! `mimir run`: the agent at work.
 
+mod hanging;
 mod json;
 pub(crate) mod keyboard;
 mod person;
 mod prose;
 mod screen;
+mod signals;
 mod spinner;
 mod talk;
 pub(crate) mod view;
@@ -20,6 +22,7 @@ use mimir_plugins::{Plugins, PluginsBuilder, PluginsError};
 
 use self::keyboard::Keyboard;
 use self::person::AtKeyboard;
+use self::signals::Signals;
 use self::talk::{Talk, Talked};
 use self::view::View;
 use crate::cli::{Global, Run};
@@ -27,8 +30,6 @@ use crate::finish;
 use crate::runtime::runtime;
 use crate::terminal::Terminal;
 
-/// What shells expect of a program that was interrupted.
-const INTERRUPTED: u8 = 130;
 /// The longest task that is read from standard input, in bytes.
 const LONGEST_TASK: u64 = 1 << 20;
 
@@ -93,14 +94,31 @@ pub(crate) fn work(
         let prepared = builder.prepare().map_err(agent_error)?;
         runtime()?.block_on(async {
             let agent = prepared.start().await.map_err(agent_error)?;
-            let talked = Talk { agent: &agent, view, keyboard, job }.hold().await;
-            end(agent, job, &talked).await;
+            let mut signals = Signals::listen()?;
+            let talked = {
+                let talk = Talk::new(&agent, view, keyboard, job);
+                tokio::select! {
+                    talked = talk.hold() => talked,
+                    // What is under way is dropped, and stopped by that; what is stored is whole
+                    code = signals.next() => Ok(talk.ended_by(code)),
+                }
+            };
+            tokio::select! {
+                () = end(agent, job, &talked) => {}
+                // Who does not want to wait for plugins that finish need not
+                _ = signals.next() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
             talked
         })
     })();
     match talked {
-        Ok(Talked { is_interrupted: true, .. }) => ExitCode::from(INTERRUPTED),
-        Ok(Talked { exit, .. }) => ExitCode::from(exit.code()),
+        Ok(talked) => {
+            // Plugins say their last words before: nothing comes behind the end
+            let resume = talked.session.as_deref().filter(|_| job.tells_resume);
+            view.end(talked.word, talked.style, resume, talked.why.as_deref());
+            ExitCode::from(talked.code)
+        }
         Err(error) => ExitCode::from(finish(Err(error), terminal).code()),
     }
 }
@@ -108,8 +126,7 @@ pub(crate) fn work(
 /// Tells the plugins how the command ended, and lets them finish.
 async fn end(agent: Agent, job: &Job, talked: &Result<Talked, CommandError>) {
     let exit_code = match talked {
-        Ok(Talked { is_interrupted: true, .. }) => i32::from(INTERRUPTED),
-        Ok(Talked { exit, .. }) => i32::from(exit.code()),
+        Ok(Talked { code, .. }) => i32::from(*code),
         Err(error) => i32::from(error.exit().code()),
     };
     let session_id = talked.as_ref().ok().and_then(|talked| talked.session.clone()).unwrap_or_default();

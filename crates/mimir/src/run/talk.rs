@@ -143,7 +143,7 @@ impl<'a> Talk<'a> {
                 ("failed", Theme::BAD, Exit::Failed.code())
             }
         };
-        Talked { code, session: Some(session), word, style, why }
+        Talked { code, session: Some(session.to_owned()), word, style, why }
     }
 }
 
