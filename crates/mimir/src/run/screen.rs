@@ -10,6 +10,7 @@ use mimir_commands::{Theme, display_width, printable, printable_block, wrap};
 use mimir_plugins::{Report, ReportKind};
 use serde_json::Value;
 
+use super::hanging::hanging;
 use super::prose::Prose;
 use super::spinner::Spinner;
 use crate::replay::diff::fit;
@@ -99,6 +100,7 @@ impl TerminalScreen {
     pub(crate) fn notice(&self, text: &str) {
         let mut state = self.state();
         let _ = state.finish_prose();
+        let _ = state.begin(Above::Mark);
         state.spinner.clear();
         let _ = state.out.flush();
         state.errors.notice(text);
@@ -151,7 +153,7 @@ impl State {
             }
             Shown::OutcomeUnknown { call } => {
                 let text = format!(
-                    "{} was under way when the last run ended: nobody knows whether it happened",
+                    "{} was cut off while it was under way: nobody knows whether it happened",
                     described(call, 60)
                 );
                 self.marked("?", Theme::WARN, &text)
@@ -237,7 +239,8 @@ impl State {
                 self.finish_prose()?;
                 self.begin(Above::Words)?;
                 let style = if is_error { Theme::BAD } else { Theme::PLAIN };
-                for line in printable_block(text).lines() {
+                let width = self.width.saturating_sub(INDENT);
+                for line in printable_block(text).lines().flat_map(|line| hanging(line, width)) {
                     self.line(&format!("  {style}{line}{style:#}"))?;
                 }
                 Ok(())
@@ -259,9 +262,12 @@ impl State {
             (false, true) => ("!", Theme::WARN),
             (false, false) => ("●", Theme::GOOD),
         };
-        let right = match (refused, outcome.is_error) {
+        let failure = failure(outcome).filter(|_| !refused);
+        let right = match (refused, &failure) {
             (true, _) => String::new(),
-            (false, _) => {
+            // It stands beneath
+            (false, Some(_)) => duration(outcome.duration_ms),
+            (false, None) => {
                 let room = (self.width / 3).max(16);
                 let brief = fit(&printable(&result(&outcome.result)), room);
                 let took = duration(outcome.duration_ms);
@@ -292,22 +298,15 @@ impl State {
             self.line(&format!("    {style}{mark} {}{by}{style:#}", printable(&remark.what)))?;
             // Which rule it was that allowed something, nobody needs to read each time
             let reason = remark.reason.as_deref().filter(|_| !remark.what.starts_with("allowed by a rule"));
+            let reason = reason.filter(|reason| !remark.what.ends_with(reason));
             let reason = reason.map(|reason| self.wrapped(reason)).unwrap_or_default();
             for line in reason.into_iter().take(REASON_LINES) {
                 self.line(&format!("      {line}"))?;
             }
         }
-        if outcome.is_error && !refused {
-            let text = match &outcome.result {
-                Value::String(text) => text.clone(),
-                Value::Object(fields) if fields.get("error").is_some_and(Value::is_string) => {
-                    fields["error"].as_str().unwrap_or_default().to_owned()
-                }
-                _ => String::new(),
-            };
-            for line in self.wrapped(&text).into_iter().take(REASON_LINES) {
-                self.line(&format!("    {dim}{line}{dim:#}"))?;
-            }
+        let failure = failure.map(|text| self.wrapped(text)).unwrap_or_default();
+        for line in failure.into_iter().take(REASON_LINES) {
+            self.line(&format!("    {dim}{line}{dim:#}"))?;
         }
         if let Some(since) = changed_since(&outcome.result) {
             let warn = Theme::WARN;
@@ -392,6 +391,16 @@ impl State {
 /// A call in a few words.
 fn described(call: &ToolCall, room: usize) -> String {
     fit(&format!("{} {}", printable(&call.name), arguments(&call.args)), room)
+}
+
+/// What a call failed of, where it says so in words.
+fn failure(outcome: &ToolOutcome) -> Option<&str> {
+    match &outcome.result {
+        _ if !outcome.is_error => None,
+        Value::String(text) => Some(text),
+        Value::Object(fields) => fields.get("error")?.as_str(),
+        _ => None,
+    }
 }
 
 /// What a tool that wrote a file says about what plugins made of it since.
