@@ -155,7 +155,7 @@ impl Server {
                         _ => format!("it did not tell its tools within {} s", self.limits.start.as_secs()),
                     };
                     if is_first {
-                        return self.with_said(&why, &running.process);
+                        return with_said(&why, &running.process.end().await);
                     }
                     self.tell(Level::Warning, &why);
                 }
@@ -179,15 +179,11 @@ impl Server {
             Ok(Ok(service)) => Ok(Running { process, service, list_changed, connection }),
             Ok(Err(error)) => {
                 let why = connection.trouble().unwrap_or_else(|| handshake_error(&error));
-                let why = self.with_said(&why, &process);
-                process.end().await;
-                Err(why)
+                Err(with_said(&why, &process.end().await))
             }
             Err(_) => {
                 let why = format!("it did not answer within {} s", self.limits.start.as_secs());
-                let why = self.with_said(&why, &process);
-                process.end().await;
-                Err(why)
+                Err(with_said(&why, &process.end().await))
             }
         }
     }
@@ -195,9 +191,7 @@ impl Server {
     async fn death(&self, running: Running) -> String {
         let Running { process, connection, .. } = running;
         let why = connection.trouble().unwrap_or_else(|| "it ended".to_owned());
-        let why = self.with_said(&why, &process);
-        process.end().await;
-        why
+        with_said(&why, &process.end().await)
     }
 
     /// Lets the server end by itself, which it should when its standard input does, and kills what is left of it.
@@ -254,18 +248,17 @@ impl Server {
         }
     }
 
-    fn with_said(&self, why: &str, process: &ServerProcess) -> String {
-        let said = process.said();
-        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        // The end of it says what went wrong
-        let tail = lines[lines.len().saturating_sub(5)..].join(" / ");
-        if tail.is_empty() { why.to_owned() } else { format!("{why} (it said: {})", plain_line(&tail, LONGEST)) }
-    }
-
     fn tell(&self, level: Level, what: &str) {
         let message = format!("{}: {what}", self.place());
         self.notifier.notify(&Notice { level, from: None, message: &message });
     }
+}
+
+fn with_said(why: &str, said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // The end of it says what went wrong
+    let tail = lines[lines.len().saturating_sub(5)..].join(" / ");
+    if tail.is_empty() { why.to_owned() } else { format!("{why} (it said: {})", plain_line(&tail, LONGEST)) }
 }
 
 /// Waits until the server is told to end.

@@ -4,19 +4,25 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// How much of what a server wrote to standard error is kept, in bytes: the end of it.
 const TAIL: usize = 4_096;
+/// How long a dead server's standard error is listened to.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A server's program, in a process group of its own. When this is dropped, the whole group is killed.
 pub(in crate::mcp) struct ServerProcess {
     child: Child,
     group: Option<Pid>,
     said: Arc<Mutex<Vec<u8>>>,
+    listening: JoinHandle<()>,
 }
 
 /// What the program is talked to through.
@@ -50,21 +56,19 @@ impl ServerProcess {
         let output = child.stdout.take().ok_or_else(missing)?;
         let errors = child.stderr.take().ok_or_else(missing)?;
         let said = Arc::default();
-        tokio::spawn(listen(errors, Arc::clone(&said)));
-        Ok((Self { child, group, said }, Streams { input, output }))
+        let listening = tokio::spawn(listen(errors, Arc::clone(&said)));
+        Ok((Self { child, group, said, listening }, Streams { input, output }))
     }
 
-    /// The end of what it wrote to standard error.
-    pub(in crate::mcp) fn said(&self) -> String {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&said).into_owned()
-    }
-
-    /// Kills the whole group and waits until its leader is gone.
-    pub(in crate::mcp) async fn end(mut self) {
+    /// Kills the whole group, waits until its leader is gone, and gives the end of what it wrote to standard error.
+    pub(in crate::mcp) async fn end(mut self) -> String {
         self.kill();
         // It is dead: there is nothing to learn from how it ended
         let _ = self.child.wait().await;
+        // What it wrote last may still be on its way. Who left the group may hold the stream open for ever
+        let _ = timeout(LAST_WORDS, &mut self.listening).await;
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     /// The leader was not waited for, so its number still stands for this group.
