@@ -38,5 +38,5 @@ pub(crate) fn permissions(
     };
     let person = said.person.clone().unwrap_or_else(|| Arc::new(Nobody));
     let answers = Arc::new(AnswerFile::new(home.join("permissions.json"), project, Arc::new(OsFileSystem)));
-    Permissions::new(settings, hooks.clone(), person, answers, Arc::clone(clock))
+    Permissions::new(settings, hooks.clone(), person, answers, Arc::clone(clock)).following(Arc::new(OsFileSystem))
 }

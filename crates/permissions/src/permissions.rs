@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mimir_plugins::Hooks;
 use mimir_plugins::events::{PermissionAsk, PermissionDecision, PermissionReplied};
 use mimir_shared_config::{Risk, SaidRule};
-use mimir_shared_platform::Clock;
+use mimir_shared_platform::{Clock, FileSystem};
 use tokio::sync::OnceCell;
 
 use crate::answers::{About, LASTING};
@@ -24,6 +24,7 @@ pub struct Permissions {
     person: Arc<dyn Person>,
     answers: Arc<dyn AnswerStore>,
     clock: Arc<dyn Clock>,
+    disk: Option<Arc<dyn FileSystem>>,
     /// Answers for as long as a session, and the risk up to which each counts.
     of_sessions: Mutex<HashMap<String, Vec<(Answer, Risk)>>>,
     /// Answers that last: read when the first is needed.
@@ -59,6 +60,7 @@ impl Permissions {
             person,
             answers,
             clock,
+            disk: None,
             of_sessions: Mutex::default(),
             lasting: OnceCell::new(),
             asking: tokio::sync::Mutex::default(),
@@ -67,10 +69,17 @@ impl Permissions {
         }
     }
 
+    /// Follows links on a disk. Without it a path in a command line is taken to lead where it says.
+    #[must_use]
+    pub fn following(mut self, disk: Arc<dyn FileSystem>) -> Self {
+        self.disk = Some(disk);
+        self
+    }
+
     /// Decides about an action: rules that block, rules that allow, what is harmless, what was answered before, plugins,
     /// `--yes`, the person. Plugins hear what came of it.
     pub async fn ask(&self, request: Request) -> Verdict {
-        let found = risk::assess(&request, &self.project);
+        let found = self.found(&request).await;
         let verdict = self.decide(&request, &found).await;
         self.tell(&request, &verdict).await;
         verdict
@@ -84,6 +93,18 @@ impl Permissions {
     /// Forgets what was answered for as long as a session.
     pub fn forget_session(&self, session_id: &str) {
         held(&self.of_sessions).remove(session_id);
+    }
+
+    async fn found(&self, request: &Request) -> Found {
+        let mut found = risk::assess(request, &self.project);
+        let Some(disk) = self.disk.clone().filter(|_| found.line.is_some()) else { return found };
+        let project = self.project.clone();
+        let follow = move || {
+            risk::follow(&mut found, &project, &*disk);
+            found
+        };
+        // A disk may be slow; what can't be looked at was looked at by nobody
+        tokio::task::spawn_blocking(follow).await.unwrap_or_else(|_| risk::unseen(request, &self.project))
     }
 
     async fn decide(&self, request: &Request, found: &Found) -> Verdict {
@@ -111,6 +132,8 @@ impl Permissions {
         match self.ask_plugins(request, risk).await {
             PermissionDecision::Denied { by, reason } => return verdict(false, Decider::Plugin(by), reason),
             // Nobody gives himself a permission. Who gave it has to be known where a plugin could have been the one
+            PermissionDecision::Allowed { by, .. }
+                if request.changed_by.as_ref().is_some_and(|own| by.as_ref().is_none_or(|by| by == own)) => {}
             PermissionDecision::Allowed { by, reason }
                 if is_own || by.as_ref().is_some_and(|by| !request.cause.contains(by)) =>
             {

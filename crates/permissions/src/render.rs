@@ -53,6 +53,11 @@ pub fn render(prompt: &Prompt, width: usize, color: bool) -> String {
             line(&format!("  {}", part.text()));
         }
     }
+    if let Some(plugin) = &request.changed_by {
+        for part in wrapped(&visible(&format!("as the plugin `{plugin}` changed it")), width.saturating_sub(2)) {
+            line(&format!("  {}", part.text()));
+        }
+    }
     let style = style_of(assessment.risk);
     line(&format!("  {}", paint.with(&format!("{} risk", assessment.risk), style)));
     for reason in &assessment.reasons {

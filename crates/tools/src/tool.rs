@@ -30,6 +30,8 @@ pub struct CallContext {
     pub agent_id: Option<String>,
     /// The plugins whose host calls led to it, the first cause first.
     pub cause: Vec<PluginId>,
+    /// The plugin that changed its arguments.
+    pub changed_by: Option<PluginId>,
 }
 
 /// What came of a call. A call never fails as such: what went wrong is a result that the model gets to read.

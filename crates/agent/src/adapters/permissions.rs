@@ -19,6 +19,7 @@ impl Permissions for AskedPermissions {
             tool: Some(tool),
             least_risk,
             cause: context.cause.clone(),
+            changed_by: context.changed_by.clone(),
         };
         let Verdict { allowed, by, reason, .. } = self.0.ask(request).await;
         let plugin = match &by {

@@ -30,7 +30,12 @@ impl Toolbox for DispatchedTools {
         let ToolCall { id, name, args } = call.clone();
         let chat = self.chat.get().and_then(WeakChat::upgrade);
         let cause = agent_id.zip(chat).map(|(agent, chat)| chat.cause_of(session_id, agent)).unwrap_or_default();
-        let context = CallContext { session_id: session_id.to_owned(), agent_id: agent_id.map(str::to_owned), cause };
+        let context = CallContext {
+            session_id: session_id.to_owned(),
+            agent_id: agent_id.map(str::to_owned),
+            cause,
+            changed_by: None,
+        };
         let outcome = self.dispatcher.dispatch(mimir_tools::ToolCall { id, name, args }, context).await;
         ToolOutcome {
             result: outcome.result,

@@ -91,6 +91,7 @@ fn bash(command: &str) -> Request {
         tool: Some("bash".to_owned()),
         least_risk: None,
         cause: Vec::new(),
+        changed_by: None,
     }
 }
 
@@ -235,6 +236,15 @@ async fn plugins_gain_nothing_by_calling_tools() {
     let other = World { says: Outcome::Approved, by: Some("guard"), ..World::default() };
     let told: &[_] = &["ask bash medium caused by evil", "replied true guard medium caused by evil"];
     check(other, by(&["evil"], "make"), (true, Decider::Plugin(Some(plugin("guard")))), told).await;
+    // Nor by changing what somebody else asked for
+    let changed = || Request { changed_by: Some(plugin("evil")), ..bash("make") };
+    let own = |by| World { says: Outcome::Approved, by, asked: 1, ..World::default() };
+    let told: &[_] = &["ask bash medium", "replied false policy medium"];
+    check(own(Some("evil")), changed(), (false, Decider::Nobody), told).await;
+    check(own(None), changed(), (false, Decider::Nobody), told).await;
+    let told: &[_] = &["ask bash medium", "replied true guard medium"];
+    let other = World { asked: 0, ..own(Some("guard")) };
+    check(other, changed(), (true, Decider::Plugin(Some(plugin("guard")))), told).await;
     // An answer for the session is neither taken nor given
     let heard = Arc::new(Heard::default());
     let always = person(reply(true, Scope::Always), 3);

@@ -2,6 +2,7 @@ use mimir_shared_config::Risk;
 
 use super::code;
 use super::files::{self, Touch};
+use super::indirect;
 use super::programs::{self, Look};
 use super::{Reasons, rows, table};
 use crate::paths::{Place, Project};
@@ -9,7 +10,9 @@ use crate::rules::Glob;
 use crate::shell::{Line, Simple, Word, base_name, interpreter, is_shell};
 
 /// Variables that make other programs run, load or trust something.
-const DANGEROUS_VARIABLES: [&str; 34] = [
+const DANGEROUS_VARIABLES: [&str; 36] = [
+    "BASH_ALIASES",
+    "BASH_CMDS",
     "PATH",
     "LD_PRELOAD",
     "LD_LIBRARY_PATH",
@@ -69,6 +72,12 @@ pub(super) fn assess(
         let mut look = Look { simple, line, project, leaves, reasons, touches };
         one(&mut look);
     }
+    if indirect::counts(text, line) {
+        reasons.add(Risk::Medium, "a shell counts with what it reads, and runs what stands in brackets there");
+    }
+    if text.contains("@P}") {
+        reasons.add(Risk::High, "a shell reads what a variable holds once more");
+    }
     exfiltration(line, reasons);
     fetched(line, reasons);
     if reasons.risk().is_none() {
@@ -78,6 +87,7 @@ pub(super) fn assess(
 
 fn one(look: &mut Look<'_>) {
     variables(look);
+    indirect::assigned(look);
     redirects(look);
     let simple = look.simple;
     let Some(program) = simple.words.first() else { return };
@@ -231,7 +241,8 @@ fn variables(look: &mut Look<'_>) {
     let of_export = matches!(look.simple.name(), "export" | "declare" | "typeset" | "readonly" | "local" | "setenv");
     let exported = look.simple.arguments().iter().filter(|_| of_export);
     let exported = exported.filter_map(|word| word.text.split_once('=').map(|(name, _)| name.to_owned()));
-    let names = look.simple.assignments.iter().map(|(name, _)| name.clone()).chain(exported).collect::<Vec<_>>();
+    let set = look.simple.assignments.iter().map(|(name, _)| name.clone());
+    let names = set.chain(exported).chain(indirect::set_names(look.simple)).collect::<Vec<_>>();
     for name in names {
         let is_git_config = name.starts_with("GIT_CONFIG") || name.starts_with("npm_config");
         if DANGEROUS_VARIABLES.contains(&name.as_str()) || is_git_config {

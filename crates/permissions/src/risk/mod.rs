@@ -3,8 +3,11 @@
 mod code;
 mod command;
 mod files;
+mod indirect;
+mod links;
 mod programs;
 mod rows;
+mod sed;
 mod table;
 
 use mimir_shared_config::Risk;
@@ -15,6 +18,7 @@ use crate::shell::{self, Line};
 use crate::{Assessment, Request};
 
 pub(crate) use files::Touch;
+pub(crate) use links::follow;
 
 /// The most reasons that a person gets to read.
 const MOST_REASONS: usize = 6;
@@ -44,6 +48,15 @@ impl Reasons {
 
     pub(crate) fn risk(&self) -> Option<Risk> {
         self.0.iter().map(|(risk, _)| *risk).max()
+    }
+
+    /// Adds these to an assessment.
+    fn add_to(mut self, assessment: &mut Assessment) {
+        let Assessment { risk, reasons } =
+            std::mem::replace(assessment, Assessment { risk: Risk::Low, reasons: Vec::new() });
+        // Each counts as much as the gravest of those that were there
+        self.0.splice(0..0, reasons.into_iter().map(|why| (risk, why)));
+        *assessment = self.finish();
     }
 
     /// The gravest first; those of a lower risk only where there is room.
@@ -89,6 +102,15 @@ pub(crate) fn assess(request: &Request, project: &Project) -> Found {
         reasons.add(least, format!("the tool is set to `{least}` at least"));
     }
     Found { assessment: reasons.finish(), line, touches }
+}
+
+/// The assessment of a line of which nobody could see where its paths lead.
+pub(crate) fn unseen(request: &Request, project: &Project) -> Found {
+    let mut found = assess(request, project);
+    let mut reasons = Reasons::default();
+    reasons.add(Risk::High, "it can't be told where its paths lead");
+    reasons.add_to(&mut found.assessment);
+    found
 }
 
 fn file(request: &Request, project: &Project, touch: Touch, reasons: &mut Reasons, touches: &mut Vec<(Touch, Place)>) {

@@ -5,6 +5,8 @@ use mimir_shared_config::{Risk, dangerous_options};
 use super::Reasons;
 use super::code;
 use super::files::{self, Touch};
+use super::indirect;
+use super::sed;
 use super::table::has_option;
 use crate::paths::{Place, Project};
 use crate::shell::{Line, Simple, Word, interpreter, is_shell};
@@ -51,7 +53,7 @@ impl Look<'_> {
     }
 
     /// Something is written to, or deleted from, where a word says.
-    fn touch(&mut self, word: &Word, touch: Touch) {
+    pub(super) fn touch(&mut self, word: &Word, touch: Touch) {
         if word.is_unknown || word.has_braces {
             let what = if touch == Touch::Delete { "deletes" } else { "changes" };
             self.reasons.add(Risk::High, format!("{what} what only the shell knows (`{}`)", word.text));
@@ -89,6 +91,7 @@ pub(super) fn has_operands_of_its_own(name: &str) -> bool {
 
 pub(super) fn special(look: &mut Look<'_>, name: &str) {
     options(look);
+    indirect::one(look, name);
     match name {
         "rm" | "rmdir" | "unlink" | "shred" | "srm" => delete(look, name),
         "cp" | "mv" | "ln" | "install" | "rsync" | "scp" => copy(look, name),
@@ -105,7 +108,7 @@ pub(super) fn special(look: &mut Look<'_>, name: &str) {
                 }
             }
         }
-        "sed" | "gsed" => sed(look),
+        "sed" | "gsed" => sed::sed(look),
         "dd" => dd(look),
         "chmod" | "chown" | "chgrp" => change_rights(look, name),
         "find" | "gfind" => find(look),
@@ -249,40 +252,6 @@ fn copy(look: &mut Look<'_>, name: &str) {
     }
 }
 
-fn sed(look: &mut Look<'_>) {
-    let in_place = look.simple.arguments().iter().any(|word| {
-        let text = word.text.as_str();
-        text.starts_with("--in-place")
-            || text.starts_with("-i")
-            || (text.starts_with('-') && !text.starts_with("--") && text.contains('i') && text.len() <= 4)
-    });
-    let operands = look.operands().into_iter().cloned().collect::<Vec<_>>();
-    if in_place {
-        look.reasons.add(Risk::Medium, "changes files");
-        for word in operands.iter().skip(usize::from(!look.has(&["-e", "-f", "--expression", "--file"]))) {
-            look.touch(word, Touch::Write);
-        }
-    }
-    // The commands `e` and `w`, and their flags
-    let runs = |text: &str| {
-        text == "e"
-            || text.starts_with("e ")
-            || text.ends_with("/e")
-            || text.contains("/e;")
-            || text.starts_with("1e")
-            || text.contains(";e ")
-    };
-    let writes =
-        |text: &str| text.contains("/w ") || text.starts_with("w ") || text.contains(";w ") || text.contains("/w/");
-    for word in look.simple.arguments() {
-        if runs(&word.text) {
-            look.reasons.add(Risk::High, "`sed` would run programs");
-        } else if writes(&word.text) {
-            look.reasons.add(Risk::High, "`sed` would write files");
-        }
-    }
-}
-
 fn dd(look: &mut Look<'_>) {
     let outputs = look.simple.arguments().iter().filter_map(|word| {
         let rest = word.text.strip_prefix("of=")?;
@@ -377,6 +346,7 @@ fn xargs(look: &mut Look<'_>) {
         at = source.reads_from.filter(|next| Some(*next) < at);
     }
     many(look, outside);
+    indirect::given_by_xargs(look);
     let index = look.line.commands.iter().position(|simple| std::ptr::eq(simple, look.simple));
     let mut inner = look.line.commands.iter().filter(|simple| simple.parent == index && index.is_some());
     if inner.any(|simple| is_shell(simple.name()) || interpreter(simple.name()).is_some()) {

@@ -19,6 +19,7 @@ fn request(kind: &str, command: &str, path: Option<&str>) -> Request {
         tool: None,
         least_risk: None,
         cause: Vec::new(),
+        changed_by: None,
     }
 }
 
@@ -34,6 +35,84 @@ fn check(cases: &[(Risk, &str)]) {
     });
     let wrong = wrong.collect::<Vec<_>>();
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn readers_that_do_more_than_to_read() {
+    check(&[
+        (Medium, "uniq a.txt b.txt"),
+        (Medium, "xxd -r a.txt b.txt"),
+        (Low, "uniq -c a.txt"),
+        (High, "tree -o x"),
+        (High, "env time -o x ls"),
+        (High, "history -a"),
+        (Medium, "awk -f x.awk a.txt"),
+        (Medium, "awk -fx.awk a.txt"),
+        (High, "sed 's,a,id,e' a.txt"),
+        (High, "sed 's/a/id/ge' a.txt"),
+        (High, "sed --expression='1e id' a.txt"),
+        (High, "sed -ne '$!N;$eid' a.txt"),
+        (High, "sed -n 'wx' a.txt"),
+        (High, "sed '1{e id\n}' a.txt"),
+        (Medium, "sed -f x.sed a.txt"),
+        (Medium, "sed '1r b.txt' a.txt"),
+        (Low, "sed -n -e 's/e /w /p' -e '1,5p' a.txt"),
+        (High, "hash -p ./x ls; ls"),
+        (High, "read PATH <<< .; ls"),
+        (High, "printf -v PATH %s .; ls"),
+        (High, "for PATH in .; do ls; done"),
+        (High, "BASH_CMDS[ls]=./x; ls"),
+        (Critical, "ps e"),
+        (Critical, "ps axe"),
+        (Critical, "ps eww -p $PPID"),
+        (Low, "ps -ef"),
+        (Low, "ps -C node"),
+        (High, "jq -n env"),
+        (High, "jq -n '$ENV.KEY'"),
+        (Critical, "cat /proc/$PPID/environ"),
+        (Critical, "tr '\\0' '\\n' < /proc/$PPID/environ"),
+        (High, "cat /pro[c]/$PPID/e*"),
+        (Medium, "git remote update"),
+        (Medium, "grep -R x ."),
+        (Low, "grep -r x ."),
+        (Medium, "find -L . -name x"),
+        (High, "dc -e '!id'"),
+    ]);
+}
+
+#[test]
+fn what_is_given_by_xargs_stands_in_no_line() {
+    check(&[
+        (Medium, "echo x | xargs cat"),
+        (Medium, "find . -name x | rev | xargs cat"),
+        (High, "printf '%s ' . -exec id ';' | xargs find"),
+        (High, "echo x | xargs time"),
+        (High, "echo x | xargs timeout 3"),
+        (High, "echo x | xargs rg"),
+        (Low, "git ls-files | xargs wc -l"),
+        (Low, "grep -rl x src | xargs grep y"),
+    ]);
+}
+
+#[test]
+fn what_a_shell_reads_twice_is_no_plain_text() {
+    check(&[
+        (High, "test -v 'x[$(id)]'"),
+        (High, "[ -v 'x[$(id)]' ]"),
+        (High, "[[ 'a[$(id)]' -eq 0 ]]"),
+        (High, "let 'a[$(id)]=1'"),
+        (High, "printf -v 'a[$(id)]' x"),
+        (High, "read 'a[$(id)]' <<< x"),
+        (High, "declare -i 'a=b[$(id)]'"),
+        (High, "x='a[$(id)]'; echo $((x))"),
+        (High, "x='$(id)'; echo \"${x@P}\""),
+        (Medium, "read x < a.txt; echo $((x))"),
+        (Medium, "[[ $(cat a.txt) -eq 0 ]]"),
+        (Low, "echo $((1 + 2))"),
+        (Low, "grep '$(id)' a.txt"),
+        (High, "echo $(case a in a) touch x;; esac)"),
+        (Medium, "echo \"$(echo \"a\" # )\ntouch x)\""),
+    ]);
 }
 
 #[test]

@@ -317,6 +317,17 @@ impl Lexer<'_> {
         let mut quote = None;
         loop {
             let c = self.chars.next()?;
+            if quote.is_none() && c == '#' && script.ends_with(|c: char| c.is_whitespace() || ";&|(".contains(c)) {
+                // No bracket in a comment closes anything
+                while let Some(c) = self.chars.next_if(|c| *c != '\n') {
+                    let _ = c;
+                }
+                continue;
+            }
+            if c == ')' && quote.is_none() && ends_in_case(&script) {
+                // The bracket may belong to a pattern, and what follows it be still inside
+                self.lexed.is_broken = true;
+            }
             match (quote, c) {
                 (_, '\\') if quote != Some('\'') => {
                     script.push(c);
@@ -438,6 +449,12 @@ impl Lexer<'_> {
             self.lexed.tokens.push(Token::Document(word));
         }
     }
+}
+
+/// Whether a `case` stands in a script that no `esac` ends yet.
+fn ends_in_case(script: &str) -> bool {
+    let mut words = script.split(|c: char| c.is_whitespace() || ";&|(){}`".contains(c));
+    words.any(|word| word == "case") && !script.trim_end().ends_with("esac")
 }
 
 /// The scripts of the substitutions in a text without quotes of its own.

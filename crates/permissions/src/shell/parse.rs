@@ -242,6 +242,11 @@ fn finish(pending: Pending, link: Link, depth: usize, parent: Option<usize>, lin
     if is_language {
         // Its words are names and values
         if let Some(simple) = line.commands.get_mut(index) {
+            let is_loop = simple.words.first().is_some_and(|word| word.text != "case");
+            if let Some(name) = simple.words.get(1).filter(|_| is_loop).cloned() {
+                // A loop sets its variable
+                simple.assignments.push((name.text.clone(), Word { text: String::new(), is_unknown: true, ..name }));
+            }
             simple.words.truncate(1);
         }
         return;

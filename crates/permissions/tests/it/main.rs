@@ -47,6 +47,7 @@ fn request(command: &str) -> Request {
         tool: Some("bash".to_owned()),
         least_risk: None,
         cause: Vec::new(),
+        changed_by: None,
     }
 }
 
