@@ -4,6 +4,7 @@ mod demo;
 mod events;
 mod kills;
 mod run;
+mod signals;
 
 use serde_json::Value;
 

@@ -1,0 +1,47 @@
+//! What a run leaves behind when a signal ends it: nothing.
+
+use std::fs::read_to_string;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::{bash, of_type, session};
+use crate::place::Place;
+
+/// The tool tells that it runs through one pipe, and holds the other one open for as long as it lives.
+const TOOL: &str = "exec 3> alive; echo runs > ready; sleep 60; echo late >&3";
+
+fn check(signal: &str, code: i32, ended: &str) {
+    let place = Place::new();
+    let pipes = ["ready", "alive"].map(|name| place.project().join(name));
+    assert!(Command::new("mkfifo").args(&pipes).status().unwrap().success());
+    place.write("scenario.yml", json!({ "turns": [{ "calls": [bash(TOOL)] }] }).to_string());
+    let child = place.start("run go --yes --json --scenario @/scenario.yml");
+    let [ready, alive] = pipes;
+    let alive = std::thread::spawn(move || read_to_string(alive).unwrap());
+    assert_eq!(read_to_string(ready).unwrap(), "runs\n");
+
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.status.signal()), (Some(code), None), "{signal}");
+    assert_eq!(alive.join().unwrap(), "", "{signal}: the tool lived on");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last().unwrap();
+    assert_eq!((&last["type"], &last["ended"]), (&json!("end"), &json!(ended)), "{signal}");
+
+    let mut command = place.mimir();
+    let ran = crate::place::Ran::of(command.args(["run", "--json", "--resume", &session(&lines)])).done();
+    let is_told = !of_type(&ran.json(), "outcomeUnknown").is_empty();
+    // Who interrupts is told at once, who is ended from outside by the next run
+    assert_eq!(is_told, code != 130, "{signal}: {}", ran.out);
+}
+
+#[test]
+fn what_a_run_started_ends_with_it() {
+    check("TERM", 143, "ended from outside");
+    check("HUP", 129, "ended from outside");
+    check("INT", 130, "interrupted");
+}
