@@ -81,7 +81,8 @@ async fn help(agent: &Agent, _: &str) -> Result<Ran, Failed> {
         own.iter().chain(&outside).map(|command| call(command).chars().count()).max().unwrap_or_default().min(32);
     let mut text = String::new();
     for command in own.iter().chain(&outside) {
-        let _ = write!(text, "{:width$}  {}", call(command), one_line(&command.description));
+        let said = one_line(&command.description);
+        let _ = write!(text, "{:width$}  {}.", call(command), said.trim_end_matches('.'));
         if !command.aliases.is_empty() {
             let aliases: Vec<String> = command.aliases.iter().map(|alias| format!("/{}", one_line(alias))).collect();
             let _ = write!(text, " Also {}.", aliases.join(", "));

@@ -330,7 +330,7 @@ impl Commands for Outside {
         let command = |name: &str, aliases: &[&str]| SlashCommand {
             name: name.to_owned(),
             aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
-            description: format!("Does {name}."),
+            description: format!("Does {name}"),
             usage: None,
             origin: "the plugin guard".to_owned(),
         };
