@@ -81,7 +81,8 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let user = variable("HOME").map(PathBuf::from);
     let permissions = permit::permissions(&said, &config, &home, &project, user.as_deref(), &hooks, &clock);
     let permissions = Arc::new(AskedPermissions(Arc::new(permissions)));
-    let dispatcher = Arc::new(Dispatcher::new(hooks.clone(), permissions, Arc::clone(&clock)));
+    let dispatcher = Dispatcher::new(hooks.clone(), permissions, Arc::clone(&clock));
+    let dispatcher = Arc::new(dispatcher.without(config.tools.disabled.clone()));
     catalog.dispatcher.set(Arc::clone(&dispatcher));
 
     let late_chat = Arc::<Late<WeakChat>>::default();
@@ -119,7 +120,6 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     tell.problems(&problems);
     tools.extend(custom);
     tools.extend(plugin_tools(&host).await);
-    tools.retain(|tool| !config.tools.disabled.contains(&tool.definition().name));
     tell.conflicts(&dispatcher.register(tools));
 
     let mut commands = CommandCatalog::new(builtin_commands().iter().map(|command| command.name.clone()));

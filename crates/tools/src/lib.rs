@@ -12,6 +12,7 @@ mod builtin;
 mod commands;
 mod custom;
 mod dispatcher;
+mod keys;
 mod mcp;
 mod plain;
 mod plugin_host;

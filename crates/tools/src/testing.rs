@@ -64,8 +64,9 @@ struct Asked {
 
 #[async_trait]
 impl Permissions for Asked {
-    async fn ask(&self, need: &Need, _: &CallContext) -> Permission {
-        self.log.lock().unwrap().push(format!("permission {}", need.command));
+    async fn ask(&self, need: &Need, context: &CallContext) -> Permission {
+        let changed = context.changed_by.as_ref().map(|by| format!(", changed by {by}")).unwrap_or_default();
+        self.log.lock().unwrap().push(format!("permission {}{changed}", need.command));
         (self.decide)(need)
     }
 }

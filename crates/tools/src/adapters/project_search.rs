@@ -7,6 +7,7 @@ use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContex
 use ignore::overrides::{Override, OverrideBuilder};
 use ignore::{DirEntry, WalkBuilder};
 
+use crate::builtin::KERNELS;
 use crate::search::{FoundFiles, FoundLines, MatchedFile, MatchedLine, Picture, Scope, Search, Stop, Wanted};
 
 /// Searches the disk with ripgrep's libraries.
@@ -101,7 +102,10 @@ fn walk<'a>(root: &Path, stop: &'a Stop) -> impl Iterator<Item = DirEntry> + use
     // What begins with a dot is part of a project (`.github`), and a folder needs no git to have a `.gitignore`
     builder.hidden(false).require_git(false).follow_links(false);
     builder.sort_by_file_name(Ord::cmp);
-    builder.filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
+    builder.filter_entry(|entry| {
+        entry.depth() == 0
+            || entry.file_name() != ".git" && !KERNELS.iter().any(|kernels| entry.path() == Path::new(kernels))
+    });
     builder
         .build()
         .take_while(|_| !stop.is_set())

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::output::readable;
 use super::shared::{Shared, blocking, read_args, schema};
 use super::workspace::told;
+use crate::keys::is_withheld;
 use crate::search::{Picture, Search, Stop, StopOnDrop};
 use crate::{CallContext, Need, Pass, Tool, ToolError};
 
@@ -159,29 +160,6 @@ fn shown(ran: &ShellOutput, timeout: u64) -> String {
     text + &end
 }
 
-/// Keys of providers of models, under the names that these gave them: a command has no business with them, and what it
-/// prints goes to a provider.
-const PROVIDER_KEYS: [&str; 18] = [
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "AZURE_OPENAI_API_KEY",
-    "CEREBRAS_API_KEY",
-    "COHERE_API_KEY",
-    "DEEPSEEK_API_KEY",
-    "FIREWORKS_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "GROQ_API_KEY",
-    "HF_TOKEN",
-    "MISTRAL_API_KEY",
-    "MOONSHOT_API_KEY",
-    "OPENAI_API_KEY",
-    "OPENROUTER_API_KEY",
-    "PERPLEXITY_API_KEY",
-    "TOGETHER_API_KEY",
-    "XAI_API_KEY",
-];
-
 /// What keeps programs from waiting for somebody to press a key.
 const QUIET: [(&str, &str); 8] = [
     ("PAGER", "cat"),
@@ -196,18 +174,14 @@ const QUIET: [(&str, &str); 8] = [
 
 /// The environment of commands: the user's, without Mimir's own variables and without keys of providers.
 pub(super) fn environment(user: &[(OsString, OsString)], hidden: &[String]) -> BTreeMap<OsString, OsString> {
-    let is_hidden = |name: &OsStr| {
-        let name = name.to_string_lossy().to_uppercase();
-        name.starts_with("MIMIR_")
-            || PROVIDER_KEYS.contains(&&*name)
-            || hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(&name))
-    };
-    let kept = user.iter().filter(|(name, _)| !is_hidden(name)).cloned();
+    let kept = user.iter().filter(|(name, _)| !is_withheld(name, hidden)).cloned();
     kept.chain(QUIET.map(|(name, value)| (name.into(), value.into()))).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]

@@ -25,6 +25,7 @@ use mimir_plugins::Hooks;
 use mimir_shared_platform::{Clock, FileSystem, PlatformError, Shell};
 pub use shared::BuiltinSettings;
 pub use todo::{TodoItem, TodoStatus, Todos};
+pub(crate) use workspace::KERNELS;
 
 use crate::search::Search;
 use crate::{SubAgents, Tool};

@@ -62,6 +62,9 @@ impl Target {
     }
 }
 
+/// Where the kernel shows what it knows, other programs' memory and variables among it, and devices.
+pub(crate) const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
 /// Bytes of a path, about what systems take.
 const LONGEST_PATH: usize = 4_096;
 
@@ -131,6 +134,9 @@ impl Workspace {
     pub(super) fn refuse(&self, action: Action, target: &Target) -> Result<(), ToolError> {
         let refused = |why: &str| Err(ToolError::new(format!("{} {why}", target.shown())));
         let is_own = self.own.iter().any(|own| target.path.starts_with(own));
+        if KERNELS.iter().any(|kernels| target.path.starts_with(kernels)) && !target.path.starts_with(&self.root) {
+            return refused("is a file of the kernel's or a device");
+        }
         if action == Action::Read {
             let is_secret = is_own && target.path.file_name().is_some_and(|name| name == "secrets.yml");
             return if is_secret { refused("holds Mimir's secrets, which no tool reads") } else { Ok(()) };

@@ -32,6 +32,7 @@ pub struct Dispatcher {
     hooks: Hooks,
     permissions: Arc<dyn Permissions>,
     clock: Arc<dyn Clock>,
+    disabled: Vec<String>,
     tools: RwLock<Registry>,
 }
 
@@ -47,14 +48,23 @@ struct Ran {
 impl Dispatcher {
     /// Without any tools. Events go to the plugins through `hooks`.
     pub fn new(hooks: Hooks, permissions: Arc<dyn Permissions>, clock: Arc<dyn Clock>) -> Self {
-        Self { hooks, permissions, clock, tools: RwLock::default() }
+        Self { hooks, permissions, clock, disabled: Vec::new(), tools: RwLock::default() }
+    }
+
+    /// Leaves out tools of these names, whatever their case, whoever brings them and whenever.
+    #[must_use]
+    pub fn without(mut self, disabled: Vec<String>) -> Self {
+        self.disabled = disabled;
+        self
     }
 
     /// Adds tools, and says which were not taken. Names are unique, whatever their case. A built-in tool can't be
     /// replaced, and takes its name from any other; else the tool that was there first stays.
     pub fn register(&self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Vec<Conflict> {
         // What a tool says of itself is asked before anything is locked
-        let tools: Vec<_> = tools.into_iter().map(Registered::new).collect();
+        let is_disabled = |name: &str| self.disabled.iter().any(|disabled| disabled.eq_ignore_ascii_case(name));
+        let tools = tools.into_iter().filter(|tool| !is_disabled(&tool.definition().name));
+        let tools: Vec<_> = tools.map(Registered::new).collect();
         let mut registry = self.tools.write().unwrap_or_else(PoisonError::into_inner);
         tools.into_iter().filter_map(|tool| registry.add(tool)).collect()
     }
@@ -122,6 +132,11 @@ impl Dispatcher {
 
         let args = self.before(&tool, &id, args, &context, outcome).await?;
         outcome.args.clone_from(&args);
+        let changed_by = outcome.remarks.iter().find_map(|remark| match remark {
+            Remark::ChangedArgs { by, .. } => by.clone(),
+            _ => None,
+        });
+        let context = CallContext { changed_by, ..context };
 
         let need = asked(&tool, &args).map_err(|why| Refused(why.message))?;
         if let Some(need) = &need {

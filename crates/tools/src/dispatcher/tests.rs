@@ -139,7 +139,7 @@ async fn changed_arguments_are_checked_again() {
         assert_eq!(stage.log(), log);
         outcome
     };
-    let all = ["tool.execute.before t", "permission write b", "run t \"b\"", "tool.execute.after t"];
+    let all = ["tool.execute.before t", "permission write b, changed by guard", "run t \"b\"", "tool.execute.after t"];
     let outcome = check(json!({"path": "b"}), "done", &all).await;
     let before = json!({"path": "a"}).as_object().cloned().unwrap();
     assert_eq!(outcome.remarks, [Remark::ChangedArgs { by: Some(plugin("guard")), before }]);
@@ -247,6 +247,7 @@ async fn events_carry_the_chain_of_causes_and_the_agent() {
         session_id: "s1".to_owned(),
         agent_id: Some("explore-1".to_owned()),
         cause: vec![plugin("a"), plugin("b")],
+        changed_by: None,
     };
     assert!(!stage.dispatcher.dispatch(call, context).await.is_error);
 }
@@ -319,6 +320,18 @@ fn names_are_unique_and_built_in_tools_can_not_be_replaced() {
     assert_eq!(names(), ["bash", "A"]);
     assert_eq!(stage.dispatcher.definitions(|info| info.definition.name == "A").len(), 1);
     assert!(stage.dispatcher.get("b").is_none());
+}
+
+#[tokio::test]
+async fn a_disabled_tool_is_not_there_whoever_brings_it() {
+    let tool = |name, source| Arc::new(Double::new(name, source)) as Arc<dyn Tool>;
+    let stage = Stage::new([]);
+    let dispatcher = stage.dispatcher.without(vec!["bash".to_owned(), "mcp__docs__write".to_owned()]);
+    let tools =
+        [tool("Bash", ToolSource::Plugin), tool("mcp__docs__write", ToolSource::Mcp), tool("b", ToolSource::Mcp)];
+    assert_eq!(dispatcher.register(tools), []);
+    let names: Vec<_> = dispatcher.definitions(|_| true).into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["b"]);
 }
 
 #[tokio::test]

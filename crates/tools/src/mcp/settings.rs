@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use mimir_shared_config::Risk;
 
+use crate::keys::is_withheld;
+
 /// An MCP server that is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct McpServer {
@@ -57,34 +59,13 @@ impl Default for McpLimits {
     }
 }
 
-/// Keys of language models, and how Mimir's own variables begin: no server has a use for them.
-const WITHHELD: [&str; 12] = [
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "AZURE_OPENAI_API_KEY",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "DEEPSEEK_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "GROQ_API_KEY",
-    "MISTRAL_API_KEY",
-    "OPENAI_API_KEY",
-    "OPENROUTER_API_KEY",
-    "XAI_API_KEY",
-];
-const OWN: &str = "MIMIR_";
-
 /// The user's environment as servers get it: without the keys of providers, among them those named in `keys`. What a
 /// server needs of them, its own `env` names.
 pub fn server_environment(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     keys: &[String],
 ) -> BTreeMap<OsString, OsString> {
-    let is_withheld = |name: &OsString| {
-        let name = name.to_string_lossy();
-        name.starts_with(OWN) || WITHHELD.iter().any(|key| name == *key) || keys.iter().any(|key| name == *key)
-    };
-    environment.into_iter().filter(|(name, _)| !is_withheld(name)).collect()
+    environment.into_iter().filter(|(name, _)| !is_withheld(name, keys)).collect()
 }
 
 #[cfg(test)]
@@ -93,7 +74,8 @@ mod tests {
 
     #[test]
     fn keys_stay_here() {
-        let names = ["PATH", "OPENAI_API_KEY", "MIMIR_TOKEN", "HOUSE_KEY", "GITHUB_TOKEN"];
+        let names =
+            ["PATH", "OPENAI_API_KEY", "TOGETHER_API_KEY", "house_key", "MIMIR_TOKEN", "HOUSE_KEY", "GITHUB_TOKEN"];
         let environment = names.map(|name| (OsString::from(name), OsString::from("x")));
         let kept = server_environment(environment, &["HOUSE_KEY".to_owned()]);
         assert_eq!(kept.keys().map(|name| name.to_string_lossy()).collect::<Vec<_>>(), ["GITHUB_TOKEN", "PATH"]);

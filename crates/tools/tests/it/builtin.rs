@@ -254,8 +254,10 @@ async fn errors_help() {
     check("read", json!({"path": "no/such"}), "there is no no/such, nor the folder in which it would be").await;
     check("read", json!({"path": "logo.png"}), "logo.png is no text in UTF-8 but a binary file of 10 bytes").await;
     check("read", json!({"path": "src/parser.rs", "offset": 5}), "the file has 1 lines: there is no line 5").await;
-    check("read", json!({"path": "/dev/zero"}), "not an ordinary file").await;
-    check("read", json!({"path": "/proc/self/environ"}), "not an ordinary file").await;
+    check("read", json!({"path": "/dev/zero"}), "a file of the kernel's or a device").await;
+    check("read", json!({"path": "/proc/self/environ"}), "a file of the kernel's or a device").await;
+    check("grep", json!({"pattern": ".", "path": "/proc/self"}), "a file of the kernel's or a device").await;
+    check("glob", json!({"pattern": "*", "path": "/dev"}), "a file of the kernel's or a device").await;
     check("read", json!({"path": "a\0b"}), "this is no path").await;
     check("read", json!({"path": "none/../src/parser.rs"}), "leads through a folder that does not exist").await;
     check("edit", json!({"path": "new", "oldText": "a", "newText": "b"}), "there is no new").await;
