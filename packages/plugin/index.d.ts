@@ -17,7 +17,7 @@ export interface Registrations {
   /** Slash commands. */
   commands?: Command[];
   /** Ways to sign in to providers, by provider. */
-  auth?: { providers: Record<string, (config: Json) => AuthResult | Promise<AuthResult>> };
+  auth?: { providers: Record<string, AuthProvider> };
   /** Called before the plugin goes. */
   dispose?(): void | Promise<void>;
 }
@@ -31,10 +31,50 @@ export type EventHandler<Name extends EventName> = (
 /** Handlers by event. `session.completed` is a `session.idle` whose reason is `completed`. */
 export type EventHandlers = { [Name in EventName]?: EventHandler<Name> };
 
+/** Gives a token for a service. It is asked again when the token has ended or was refused. */
+export type AuthProvider = (config: AuthConfig, ctx: PluginContext) => AuthResult | Promise<AuthResult>;
+
+/** What a token is for, as Mimir's configuration says it, and help with OAuth. */
+export interface AuthConfig {
+  readonly oauth: OAuth;
+  readonly [key: string]: any;
+}
+
+/** Without an end it is kept until it is refused, or until Mimir ends. */
 export interface AuthResult {
   token: string;
   /** When the token stops to work, in milliseconds since 1970. */
   expiresAt?: number;
+  /** How long the token works, in seconds from now. */
+  expiresIn?: number;
+  /** Further headers of each request. */
+  headers?: Record<string, string>;
+}
+
+/** Mimir asks the servers and the person. All hosts have to be in the plugin's `network.allowlist`. */
+export interface OAuth {
+  /** Shows the person a code to enter elsewhere (RFC 8628). */
+  deviceCode(options: OAuthClient & { deviceUrl: string }): Promise<OAuthToken>;
+  /** Sends the person's browser there and back (authorization code with PKCE, RFC 8252). */
+  browser(options: OAuthClient & { authorizeUrl: string }): Promise<OAuthToken>;
+  /** Another token for a refresh token. */
+  refresh(options: Omit<OAuthClient, 'scopes'> & { refreshToken: string }): Promise<OAuthToken>;
+}
+
+export interface OAuthClient {
+  clientId: string;
+  tokenUrl: string;
+  scopes?: string[];
+  /** Further parameters of the first request. They replace none of the protocol's. */
+  params?: Record<string, string>;
+}
+
+export interface OAuthToken {
+  token: string;
+  refreshToken: string | null;
+  /** Seconds from now. */
+  expiresIn: number | null;
+  scope: string | null;
 }
 
 /** A tool as `tool()` takes it. */

@@ -121,6 +121,7 @@ fn context(root: &Path, gate: Arc<dyn Gate>, audit: Arc<dyn AuditLog>) -> Plugin
         http: Arc::new(ReqwestClient::new()),
         secrets: Arc::new(Nothing),
         docker: Arc::new(DockerEngine::new(None)),
+        browser: None,
         models: None,
         tools: None,
         asker: None,

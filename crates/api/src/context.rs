@@ -19,8 +19,8 @@ use crate::secrets::Handles;
 use crate::storage::Storage;
 use crate::turns::Turns;
 use crate::{
-    ApiError, ApiLimits, Asker, Effects, ErrorCode, EventSink, Gate, HostRequest, LogLine, LogSink, Models, Origin,
-    PluginProfile, Redaction, SecretStore, SessionView, ToolCatalog, public_config,
+    ApiError, ApiLimits, Asker, Browser, Effects, ErrorCode, EventSink, Gate, HostRequest, LogLine, LogSink, Models,
+    Origin, PluginProfile, Redaction, SecretStore, SessionView, ToolCatalog, public_config,
 };
 
 /// The host's side of `ctx.*`, for all plugins of one project.
@@ -52,6 +52,8 @@ pub struct ContextPorts {
     pub tools: Option<Arc<dyn ToolCatalog>>,
     /// Puts questions to the person; nothing where there is none.
     pub asker: Option<Arc<dyn Asker>>,
+    /// The way to a browser and back; nothing where there is none.
+    pub browser: Option<Arc<dyn Browser>>,
     /// The time, for measuring.
     pub clock: Arc<dyn Clock>,
     /// Shows what plugins tell the user.
@@ -241,6 +243,9 @@ async fn answer(call: &Arc<Call>, op: &str) -> Result<Value, ApiError> {
         "fs.remove" => ops::folders::remove(call).await,
         "exec" => ops::exec::exec(call).await,
         "fetch" => ops::fetch::fetch(call).await,
+        "oauth.deviceCode" => ops::oauth::device_code(call).await,
+        "oauth.browser" => ops::oauth::browser(call).await,
+        "oauth.refresh" => ops::oauth::refresh(call).await,
         "secret.handle" => ops::secret::handle(call),
         "docker.run" => ops::docker::run(call).await,
         "tools.list" => ops::tools::list(call).await,
@@ -311,6 +316,7 @@ mod tests {
             http: Arc::new(ReqwestClient::new()),
             docker: Arc::new(DockerEngine::new(None)),
             models: None,
+            browser: None,
             tools: None,
             asker: None,
             secrets: Arc::new(MockSecretStore::new()),

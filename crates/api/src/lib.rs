@@ -33,8 +33,8 @@ pub use context::{ContextPorts, ContextSettings, PluginContext};
 pub use error::{ApiError, ErrorCode};
 pub use limits::ApiLimits;
 pub use ports::{
-    Asked, Asker, EventSink, FileChange, FileEvent, Gate, LogLevel, LogLine, LogSink, Models, Question, QuestionKind,
-    SecretStore, SessionInfo, SessionView, ToolAnswer, ToolCatalog, ToolRequest,
+    Asked, Asker, Browser, EventSink, FileChange, FileEvent, Gate, LogLevel, LogLine, LogSink, Models, Question,
+    QuestionKind, Redirect, Redirects, SecretStore, SessionInfo, SessionView, ToolAnswer, ToolCatalog, ToolRequest,
 };
 pub use profile::{HostRequest, Origin, PluginProfile};
 pub use public_config::public_config;

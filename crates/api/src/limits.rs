@@ -40,6 +40,8 @@ pub struct ApiLimits {
     pub fetch: Duration,
     /// How long the body of an answer may take after that, the time included in which the plugin does not read it.
     pub response_time: Duration,
+    /// What a service's second is by which it says how often it may be asked whether somebody has signed in.
+    pub sign_in_second: Duration,
     /// How many redirects are followed; the Fetch standard says 20.
     pub redirects: usize,
     /// Bytes of a plugin's storage for one project, as JSON.
@@ -69,6 +71,7 @@ impl Default for ApiLimits {
             answer_tokens: 4_096,
             fetch: Duration::from_secs(30),
             response_time: Duration::from_secs(120),
+            sign_in_second: Duration::from_secs(1),
             redirects: 20,
             storage: 1 << 20,
             message: 4_096,

@@ -14,6 +14,7 @@ pub(crate) mod files;
 pub(crate) mod folders;
 pub(crate) mod llm;
 pub(crate) mod notify;
+pub(crate) mod oauth;
 pub(crate) mod secret;
 pub(crate) mod session;
 pub(crate) mod storage;

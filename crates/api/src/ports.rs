@@ -154,6 +154,45 @@ impl Question {
     }
 }
 
+/// The way to a browser and back, for who signs in.
+#[async_trait]
+pub trait Browser: Send + Sync {
+    /// Begins to wait for a browser that comes back to this machine. Nobody else's machine can reach it.
+    ///
+    /// # Errors
+    /// If it can't.
+    async fn listen(&self) -> Result<Box<dyn Redirects>, ApiError>;
+
+    /// Opens a page in the person's browser. If that does not work, the person has its address.
+    async fn open(&self, url: &str);
+}
+
+/// Waits for a browser to come back. To drop it ends the wait.
+#[async_trait]
+pub trait Redirects: Send {
+    /// The port at 127.0.0.1.
+    fn port(&self) -> u16;
+
+    /// The next request, from whomever. What is no `GET` within 8 KiB and a few seconds is none.
+    ///
+    /// # Errors
+    /// If no more can come.
+    async fn next(&mut self) -> Result<Box<dyn Redirect>, ApiError>;
+}
+
+/// A request that waits for its answer.
+#[async_trait]
+pub trait Redirect: Send + Sync {
+    /// The path and query.
+    fn target(&self) -> &str;
+
+    /// Its `Host` header.
+    fn host(&self) -> Option<&str>;
+
+    /// Answers by a page that says this.
+    async fn answer(&self, status: u16, text: &str);
+}
+
 /// Takes the events that calls of plugins raise.
 #[cfg_attr(test, mockall::automock)]
 pub trait EventSink: Send + Sync {

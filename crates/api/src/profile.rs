@@ -18,6 +18,8 @@ pub struct Origin {
     pub chain: Arc<[PluginId]>,
     /// The session of the event at hand; nothing for what a plugin does by itself, for instance at its start.
     pub session_id: Option<Arc<str>>,
+    /// The auth provider that is being asked for a token, if that is what the plugin is called for.
+    pub auth: Option<Arc<str>>,
 }
 
 /// One call of `ctx.*`.

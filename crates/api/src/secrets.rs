@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 pub(crate) use cover::Cover;
 pub use handles::SecretValue;
-pub(crate) use handles::{Handles, holds_handle};
+pub(crate) use handles::{Handles, holds_handle, is_this_machine};
 
 /// Parts of a name that say that a secret stands beneath it.
 const SECRET_NAMES: &[&str] =

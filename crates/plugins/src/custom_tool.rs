@@ -109,7 +109,7 @@ impl CustomTool {
             origin: CallOrigin {
                 chain: call.chain.as_slice().into(),
                 session_id: call.session_id.as_str().into(),
-                event: 0,
+                ..CallOrigin::default()
             },
         };
         let map = |stack: &str| self.loaded.map_stack(stack);

@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod auth;
 mod builder;
 mod builtin;
 mod closed;
@@ -55,6 +56,7 @@ mod trace;
 
 pub use adapters::file_recorder::FileRecorder;
 pub use adapters::plugin_store::Store;
+pub use auth::{AuthProvider, AuthRequest, ProviderToken};
 pub use builder::{PluginsBuilder, Prepared};
 pub use custom_tool::{CustomToolCode, CustomToolHandle};
 pub use error::PluginsError;
@@ -69,13 +71,15 @@ pub use mimir_hooks as events;
 pub use mimir_hooks::Hooks;
 pub use mimir_loader::ToolLanguage;
 pub use mimir_registry::{
-    AnswerRecord, Background, Delivery, Emission, Envelope, Failure, FailureKind, Outcome, PluginRecord, PluginState, Reply,
-    Subscriber, Subscription, SubscriptionId, subscriber_fn,
+    AnswerRecord, Background, Delivery, Emission, Envelope, Failure, FailureKind, Outcome, PluginRecord, PluginState,
+    Reply, Subscriber, Subscription, SubscriptionId, subscriber_fn,
 };
 pub use mimir_sandbox::{Placement, SandboxStats};
 pub use mimir_shared_config::{EventName, PluginId};
 pub use mimir_shared_platform::Level;
-pub use mimir_shared_providers::{LlmProvider, Message, ScriptedAnswer, ScriptedProvider, ToolDefinition, Usage};
+pub use mimir_shared_providers::{
+    LlmProvider, Message, ScriptedAnswer, ScriptedProvider, Secret, ToolDefinition, Usage,
+};
 pub use plugin_calls::{CallError, Invocation, PluginCommandInfo, PluginTool};
 pub use plugins::Plugins;
 pub use recording::{RecordedEvent, Recorder, RecorderError};

@@ -1,5 +1,6 @@
 //! What plugins add to the agent: which tools and slash commands there are, and how they are called.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -83,6 +84,12 @@ pub enum CallError {
         /// The name.
         name: String,
     },
+    /// No plugin that runs adds an auth provider of this name.
+    #[error("no plugin has an auth provider `{name}`")]
+    NoProvider {
+        /// The name.
+        name: String,
+    },
     /// The arguments do not fit the tool's schema. The plugin has not seen them.
     #[error("{message}")]
     Arguments {
@@ -137,7 +144,7 @@ impl CallError {
         match self {
             Self::NotRunning { .. } => "not running",
             Self::Quarantined { .. } => "quarantined",
-            Self::Unknown { .. } => "unknown",
+            Self::Unknown { .. } | Self::NoProvider { .. } => "unknown",
             Self::Arguments { .. } => "wrong arguments",
             Self::Circular { .. } => "circular",
             Self::Threw { .. } => "threw",
@@ -156,7 +163,11 @@ pub(crate) struct Called<'a> {
 
 impl Called<'_> {
     fn what(self) -> &'static str {
-        if self.kind == CallKind::Tool { "tool" } else { "command" }
+        match self.kind {
+            CallKind::Tool => "tool",
+            CallKind::Auth => "auth provider",
+            CallKind::Command | CallKind::Event => "command",
+        }
     }
 }
 
@@ -228,7 +239,7 @@ impl Plugins {
     }
 
     /// The plugins that may add something, after those were started of which nothing is known yet.
-    async fn learned(&self) -> Vec<(PluginId, Arc<SandboxedPlugin>)> {
+    pub(crate) async fn learned(&self) -> Vec<(PluginId, Arc<SandboxedPlugin>)> {
         let system = &self.0;
         let may_add = |id: &&PluginId| !system.observed.contains(*id) && system.is_active(id);
         let ids = system.order.iter().filter(may_add).cloned();
@@ -253,7 +264,7 @@ impl Plugins {
         plugins.into_iter().filter(|(id, _)| system.is_active(id)).collect()
     }
 
-    async fn call(
+    pub(crate) async fn call(
         &self,
         plugin: &PluginId,
         called: Called<'_>,
@@ -306,6 +317,7 @@ impl Plugins {
             origin: CallOrigin {
                 chain: call.chain.as_slice().into(),
                 session_id: call.session_id.as_str().into(),
+                auth: (called.kind == CallKind::Auth).then(|| called.name.into()),
                 event: 0,
             },
         };
@@ -320,6 +332,10 @@ impl Plugins {
             },
             Err(CallFailure::Threw(thrown)) => {
                 let (mut message, at) = running.threw(&thrown);
+                // A plugin may say what it got of a service
+                if let Cow::Owned(known) = system.redaction.known(&message) {
+                    message = known;
+                }
                 shorten(&mut message);
                 return Err(CallError::Threw { message, at });
             }
@@ -335,7 +351,7 @@ impl System {
     }
 
     /// Tells the user of a failure and counts it.
-    async fn failed(&self, plugin: &PluginId, running: &SandboxedPlugin, place: &str, failure: &Failure) {
+    pub(crate) async fn failed(&self, plugin: &PluginId, running: &SandboxedPlugin, place: &str, failure: &Failure) {
         // The user knows who interrupted it
         if failure.kind != FailureKind::Interrupted {
             let message = format!("failed {place}: {failure}");
@@ -384,7 +400,8 @@ impl Line {
         if !chain.is_empty() {
             detail.insert("chain".to_owned(), json!(chain));
         }
-        Self { audit, plugin: plugin.cloned(), kind: called.what(), detail, begin: Instant::now(), outcome: None }
+        let kind = if called.kind == CallKind::Auth { "auth" } else { called.what() };
+        Self { audit, plugin: plugin.cloned(), kind, detail, begin: Instant::now(), outcome: None }
     }
 }
 

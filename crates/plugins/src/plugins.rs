@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use mimir_api::Registrations;
+use mimir_api::{Redaction, Registrations};
 use mimir_hooks::Hooks;
 use mimir_loader::PluginLoader;
 use mimir_registry::{
@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::adapters::emit::BusEmit;
 use crate::adapters::host_calls::ContextCalls;
 use crate::adapters::subscriber::SandboxedPlugin;
+use crate::auth::Tokens;
 use crate::recording::Tape;
 use crate::report::{Report, Reports};
 use crate::trace::{self, Traced};
@@ -45,6 +46,8 @@ pub(crate) struct System {
     pub(crate) reports: Reports,
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
     pub(crate) tape: Option<Arc<Tape>>,
+    pub(crate) redaction: Redaction,
+    pub(crate) tokens: Tokens,
 }
 
 impl Drop for System {

@@ -188,6 +188,13 @@ impl Reports {
         kept.push_back(report);
     }
 
+    /// The same, unless it was told already.
+    pub(crate) fn push_once(&self, report: Report) {
+        if !self.kept.lock().contains(&report) {
+            self.push(report);
+        }
+    }
+
     pub(crate) fn all(&self) -> Vec<Report> {
         self.kept.lock().iter().cloned().collect()
     }

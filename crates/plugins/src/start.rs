@@ -28,6 +28,7 @@ use crate::adapters::policy::EventPolicy;
 use crate::adapters::reporter::BusReporter;
 use crate::adapters::state_store::{LoaderStates, Shared};
 use crate::adapters::subscriber::SandboxedPlugin;
+use crate::auth::Tokens;
 use crate::builder::Prepared;
 use crate::builtin::precompact_hooks::{self, PreCompactHooks};
 use crate::builtin::{TAKEN, is_taken};
@@ -108,7 +109,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         let place = prepared.surroundings.current_dir.join(place);
         control.close(&prepared.files.canonicalize(&place).unwrap_or(place), Closed::Mimir);
     }
-    let traces = Traces { audit: audit.clone(), redaction, tape: tape.clone() };
+    let traces = Traces { audit: audit.clone(), redaction: redaction.clone(), tape: tape.clone() };
     let calls = Arc::new(ContextCalls::new(&prepared, &control, &bus, &registry, &reports, traces)?);
     let options = SandboxOptions {
         placement: prepared.placement(),
@@ -174,6 +175,8 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         reports,
         audit,
         tape,
+        redaction,
+        tokens: Tokens::default(),
     })))
 }
 

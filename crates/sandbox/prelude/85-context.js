@@ -202,6 +202,12 @@ const loadTools = once(() => ObjectFreeze({
   execute: (name, args) => call('tools.execute', () => ({ name: text(name, 'the name'), args })),
 }));
 
+// For auth providers alone: elsewhere the host refuses it.
+const loadOauth = once(() => {
+  const by = (op) => (options) => call(op, () => options);
+  return ObjectFreeze({ deviceCode: by('oauth.deviceCode'), browser: by('oauth.browser'), refresh: by('oauth.refresh') });
+});
+
 const LEVELS = { __proto__: null, debug: 0, info: 1, warn: 2, error: 3 };
 
 function log(level, values) {

@@ -149,7 +149,17 @@ function register(returned) {
   registerAll(returned.tools, 'tools', tools, declared.tools);
   registerAll(returned.commands, 'commands', commands, declared.commands);
   const providers = returned.auth?.providers;
-  if (providers !== undefined) declared.auth = ObjectKeys(providers);
+  if (providers !== undefined) {
+    declared.auth = ObjectKeys(providers);
+    for (let i = 0; i < declared.auth.length; i++) {
+      const name = declared.auth[i];
+      const provider = providers[name];
+      if (typeof provider !== 'function') throw new TypeError(`auth.providers['${name}'] is no function`);
+      const execute = (config) => ReflectApply(provider, providers, [{ __proto__: null, ...config, oauth: loadOauth() }, ctx]);
+      // No command has such a name
+      MapPrototypeSet(commands, `auth:${name}`, { __proto__: null, execute });
+    }
+  }
   if (returned.dispose !== undefined) {
     if (typeof returned.dispose !== 'function') throw new TypeError('dispose is no function');
     disposer = () => returned.dispose();
@@ -286,7 +296,7 @@ function dispatchEvent(id, name, payload) {
   });
 }
 
-// Tools and commands.
+// Tools, commands and auth providers.
 function dispatchCall(id, isTool, name, args, sessionId) {
   const definition = MapPrototypeGet(isTool ? tools : commands, name);
   const record = { __proto__: null, id, sessionId, signal: undefined, messages: undefined, aborted: undefined, done: false };

@@ -34,6 +34,8 @@ pub enum CallKind {
     Tool,
     /// A slash command that the plugin registered, by its name.
     Command,
+    /// An auth provider that the plugin registered, by its name: it is asked for a token.
+    Auth,
 }
 
 /// One call into a plugin.
@@ -56,6 +58,8 @@ pub struct CallOrigin {
     pub chain: Arc<[PluginId]>,
     /// The session that it belongs to.
     pub session_id: Arc<str>,
+    /// The auth provider that is asked, if one is.
+    pub auth: Option<Arc<str>>,
     /// Which event it is, by the embedder's number; 0 if it is none.
     pub event: u64,
 }

@@ -21,6 +21,9 @@ type Declared = Result<Arc<str>, CallFailure>;
 /// process in which nothing can be relied on any more.
 const GRACE: Duration = Duration::from_millis(450);
 
+/// How long an auth provider may take.
+const SIGN_IN: Duration = Duration::from_secs(10 * 60);
+
 /// How often a call that waits behind another plugin's on its lane gets more time.
 const EXTENSIONS: u32 = 20;
 
@@ -190,7 +193,12 @@ impl Plugin {
             return Ok(Outcome::NotLoaded);
         };
         let limits = &self.image.limits;
-        let wall = if call.kind == CallKind::Event { limits.event } else { limits.tool };
+        let wall = match call.kind {
+            CallKind::Event => limits.event,
+            CallKind::Tool | CallKind::Command => limits.tool,
+            // Somebody may have to sign in, which is a person's time and not the plugin's
+            CallKind::Auth => SIGN_IN,
+        };
         host.send(
             lane,
             &Message::Call {

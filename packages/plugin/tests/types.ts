@@ -151,7 +151,16 @@ export const whole: Plugin = async (ctx) => ({
     }),
   ],
   commands: [{ name: 'c', description: 'd', execute: (args: string[], context) => context.log.info(args) }],
-  auth: { providers: { sso: async () => ({ token: 't', expiresAt: 0 }) } },
+  auth: {
+    providers: {
+      sso: async () => ({ token: 't', expiresAt: 0 }),
+      device: async ({ oauth, baseUrl }, ctx) => {
+        ctx.log.info(baseUrl);
+        const { token, expiresIn } = await oauth.deviceCode({ clientId: 'me', deviceUrl: 'https://a.test/d', tokenUrl: 'https://a.test/t' });
+        return { token, expiresIn: expiresIn ?? 3600, headers: { 'x-team': 'blue' } };
+      },
+    },
+  },
   dispose() {},
 });
 

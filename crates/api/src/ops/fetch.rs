@@ -32,6 +32,9 @@ const INLINE: usize = 64 << 10;
 /// How long a body may take to be part of the answer.
 const SOON: Duration = Duration::from_millis(10);
 
+/// No answer to a form that the host posts has more bytes.
+const FORM_ANSWER: usize = 64 << 10;
+
 #[derive(Deserialize)]
 struct FetchArgs {
     url: String,
@@ -79,6 +82,29 @@ pub(crate) async fn fetch(call: &Arc<Call>) -> Result<Value, ApiError> {
         answered = exchange(call, first) => answered,
     };
     finish(call, underway, id.is_some(), answered?).await
+}
+
+/// Posts a form in the plugin's name and gives the status and the whole answer, for what the host asks for a plugin. A redirect
+/// is not followed: what was posted is meant for this place alone.
+pub(crate) async fn post_form(call: &Arc<Call>, url: &Url, form: String) -> Result<(u16, Vec<u8>), ApiError> {
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
+    let hop = Hop {
+        url: url.clone(),
+        method: "POST".to_owned(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        body: Some(form.into_bytes()),
+    };
+    let answer = hop.send(call, false, call.shared.limits.fetch, &mut Vec::new()).await?;
+    let HttpAnswer { status, mut body, .. } = answer;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.chunk().await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > FORM_ANSWER {
+            let host = url.host_str().unwrap_or_default();
+            return Err(ApiError::limit(format!("the answer of {host} has more than {FORM_ANSWER} bytes")));
+        }
+    }
+    Ok((status, bytes))
 }
 
 /// The last answer, after all redirects.

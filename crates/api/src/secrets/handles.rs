@@ -177,7 +177,7 @@ impl Handles {
 }
 
 /// Whether the URL names this machine itself, in any of the ways that need no resolver.
-fn is_this_machine(url: &Url) -> bool {
+pub(crate) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.strip_suffix('.').unwrap_or(name);

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use mimir_api::{
-    ApiError, ApiLimits, Asker, ContextPorts, ContextSettings, Effects, EventSink, FileChange, FileEvent, Gate, HostRequest,
-    LogLine, LogSink, Models, Origin, PluginContext, PluginProfile, SecretStore, SecretValue, SessionInfo, SessionView,
-    ToolCatalog,
+    ApiError, ApiLimits, Asker, Browser, ContextPorts, ContextSettings, Effects, EventSink, FileChange, FileEvent,
+    Gate, HostRequest, LogLine, LogSink, Models, Origin, PluginContext, PluginProfile, SecretStore, SecretValue,
+    SessionInfo, SessionView, ToolCatalog,
 };
 use mimir_shared_config::{
     Access, Capabilities, ClosedPlaces, Denial, FileAccess, Llm, PluginId, PluginIdentity, PluginSource,
@@ -37,6 +37,7 @@ pub(crate) struct Options {
     pub(crate) effects: Effects,
     /// Whether the audit log keeps its records: those of many calls need much memory.
     pub(crate) remembers: bool,
+    pub(crate) browser: Option<Arc<dyn Browser>>,
     pub(crate) models: Option<Models>,
     pub(crate) tools: Option<Arc<dyn ToolCatalog>>,
     pub(crate) asker: Option<Arc<dyn Asker>>,
@@ -55,6 +56,7 @@ impl Default for Options {
             limits: ApiLimits::default(),
             effects: Effects::Live,
             remembers: true,
+            browser: None,
             models: None,
             tools: None,
             asker: None,
@@ -165,6 +167,7 @@ pub(crate) fn world_with(options: Options) -> World {
         processes: Arc::new(HostProcesses::from_env()),
         http: Arc::new(ReqwestClient::new()),
         docker: Arc::new(DockerEngine::new(Some(&format!("unix://{}", docker_socket.display())))),
+        browser: options.browser,
         models: options.models,
         tools: options.tools,
         asker: options.asker,
@@ -203,7 +206,8 @@ impl World {
     }
 
     pub(crate) async fn call_as(&self, plugin: &Arc<PluginProfile>, op: &str, args: Value) -> Result<Value, ApiError> {
-        let origin = Origin { chain: [PluginId::new("first").unwrap()].into(), session_id: Some("s1".into()) };
+        let origin =
+            Origin { chain: [PluginId::new("first").unwrap()].into(), session_id: Some("s1".into()), auth: None };
         let args = args.to_string();
         self.context.call(HostRequest { plugin: Arc::clone(plugin), origin, op, args: &args }).await
     }

@@ -11,6 +11,7 @@ mod fetch;
 mod files;
 mod harness;
 mod llm;
+mod oauth;
 mod paths;
 mod races;
 mod replay;

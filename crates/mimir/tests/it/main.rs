@@ -6,6 +6,7 @@ mod agent;
 #[cfg(all(feature = "test-hooks", target_os = "linux"))]
 mod attacks;
 mod audit;
+mod auth;
 #[cfg(unix)]
 mod doctor;
 mod embedding;

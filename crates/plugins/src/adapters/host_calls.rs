@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::audit::NoAudit;
+use super::browser::SystemBrowser;
 use super::event_sink::BusEvents;
 use super::failure::failure_of;
 use super::gate::ControlGate;
@@ -47,6 +48,40 @@ pub(crate) struct ContextCalls {
     reports: Reports,
     audit: Arc<dyn AuditLog>,
     tape: Option<Arc<Tape>>,
+    /// What plugins logged that are being asked for a token, which is not known before they have answered.
+    held: Mutex<HashMap<PluginId, Held>>,
+}
+
+/// No more lines of a plugin are held back; further ones are lost.
+const HELD: usize = 256;
+
+#[derive(Default)]
+struct Held {
+    /// How many answers are awaited.
+    awaited: usize,
+    lines: Vec<(Origin, LogLine)>,
+}
+
+/// Holds back what a plugin logs until this is dropped.
+pub(crate) struct Hold<'a> {
+    calls: &'a ContextCalls,
+    plugin: PluginId,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        let mut held = self.calls.held.lock();
+        let Some(of_plugin) = held.get_mut(&self.plugin) else { return };
+        of_plugin.awaited -= 1;
+        if of_plugin.awaited > 0 {
+            return;
+        }
+        let lines = held.remove(&self.plugin).unwrap_or_default().lines;
+        drop(held);
+        if let Some(profile) = self.calls.profile(&self.plugin) {
+            lines.into_iter().for_each(|(origin, line)| self.calls.context.log(&profile, &origin, line));
+        }
+    }
 }
 
 /// What is kept of the calls.
@@ -84,6 +119,7 @@ impl ContextCalls {
             models: models(prepared),
             tools: tools(prepared, bus),
             asker: asker(prepared),
+            browser: Some(Arc::new(SystemBrowser)),
             clock: Arc::clone(&clock),
             notifier: Arc::new(ReportedNotices(reports.clone())),
             audit: Arc::clone(&audit),
@@ -108,6 +144,7 @@ impl ContextCalls {
             reports: reports.clone(),
             audit,
             tape,
+            held: Mutex::default(),
         })
     }
 
@@ -139,6 +176,12 @@ impl ContextCalls {
     /// Keeps a plugin from changing files of the project: it only observes.
     pub(crate) fn observe(&self, id: PluginId) {
         self.context.observe(id);
+    }
+
+    /// Holds back what a plugin logs, as long as it may say what nobody knows yet to be secret.
+    pub(crate) fn hold(&self, plugin: &PluginId) -> Hold<'_> {
+        self.held.lock().entry(plugin.clone()).or_default().awaited += 1;
+        Hold { calls: self, plugin: plugin.clone() }
     }
 
     /// Waits until every failure so far is counted.
@@ -197,7 +240,14 @@ impl HostCalls for ContextCalls {
             _ => LogLevel::Info,
         };
         let origin = origin_of(line.origin);
-        self.context.log(&profile, &origin, LogLine { level, message: line.message, fields: Map::new() });
+        let logged = LogLine { level, message: line.message, fields: Map::new() };
+        if let Some(held) = self.held.lock().get_mut(&line.plugin) {
+            if held.lines.len() < HELD {
+                held.lines.push((origin, logged));
+            }
+            return;
+        }
+        self.context.log(&profile, &origin, logged);
     }
 
     fn failed(&self, plugin: &PluginId, failure: &CallFailure) {
@@ -264,8 +314,8 @@ fn asker(prepared: &Prepared) -> Option<Arc<dyn Asker>> {
 }
 
 fn origin_of(origin: Option<CallOrigin>) -> Origin {
-    let Some(CallOrigin { chain, session_id, .. }) = origin else { return Origin::default() };
-    Origin { chain, session_id: (!session_id.is_empty()).then_some(session_id) }
+    let Some(CallOrigin { chain, session_id, auth, .. }) = origin else { return Origin::default() };
+    Origin { chain, session_id: (!session_id.is_empty()).then_some(session_id), auth }
 }
 
 fn is_plain(c: char) -> bool {

@@ -1,6 +1,7 @@
 //! One slice behind another's port, a file each. Nothing in here decides anything: it converts types.
 
 pub(crate) mod audit;
+pub(crate) mod browser;
 pub(crate) mod code_cache;
 pub(crate) mod declared;
 pub(crate) mod emit;

@@ -70,6 +70,7 @@ impl Subscriber for SandboxedPlugin {
             origin: CallOrigin {
                 chain: envelope.cause.chain().into(),
                 session_id: Arc::clone(&envelope.session_id),
+                auth: None,
                 event: envelope.number,
             },
         };

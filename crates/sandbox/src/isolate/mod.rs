@@ -11,6 +11,7 @@ mod memory;
 mod names;
 pub(crate) mod natives;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -196,13 +197,15 @@ impl PluginIsolate {
         self.shared.refill_log();
         self.enter(watch, allowance, |scope, entry_points| {
             let id = v8::Number::new(scope, call as f64);
-            let name = name_text(scope, name)?;
+            // As the prelude keeps them apart from commands
+            let name = if kind == CallKind::Auth { Cow::Owned(format!("auth:{name}")) } else { Cow::Borrowed(name) };
+            let name = name_text(scope, &name)?;
             let payload = text(scope, payload)?;
             match kind {
                 CallKind::Event => {
                     invoke(scope, &entry_points.dispatch_event, &[id.into(), name.into(), payload.into()])
                 }
-                CallKind::Tool | CallKind::Command => {
+                CallKind::Tool | CallKind::Command | CallKind::Auth => {
                     let is_tool = v8::Boolean::new(scope, kind == CallKind::Tool);
                     let session = text(scope, session)?;
                     let args = [id.into(), is_tool.into(), name.into(), payload.into(), session.into()];

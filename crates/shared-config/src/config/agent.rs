@@ -20,6 +20,8 @@ pub struct ProviderSettings {
     pub base_url: Option<String>,
     /// Where its key is. `None`: it needs none.
     pub key: Option<KeySource>,
+    /// The auth provider of a plugin that gives its token. Then it has no key.
+    pub auth: Option<String>,
     /// Further headers of each request.
     pub headers: IndexMap<String, String>,
 }

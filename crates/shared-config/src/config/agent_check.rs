@@ -58,8 +58,16 @@ fn provider(findings: &mut Findings<'_>, name: &str) {
     findings.check_text(&["providers", name, "baseUrl"], base_url);
     findings.check_text(&["providers", name, "apiKeyEnv"], variable);
     findings.check_text(&["providers", name, "secret"], variable);
-    let said = |key: &str| findings.value(&["providers", name, key]).is_some();
-    if said("apiKeyEnv") && said("secret") {
+    findings.check_text(&["providers", name, "auth"], auth_provider);
+    let said = ["auth", "apiKeyEnv", "secret"].map(|key| findings.value(&["providers", name, key]).is_some());
+    if let [true, variable, secret] = said
+        && (variable || secret)
+    {
+        let key = if variable { "apiKeyEnv" } else { "secret" };
+        let wrong = Wrong::new("a plugin gives the token, and there is a key as well");
+        findings.add_key(&keys, key, wrong.with_help(format!("keep `auth` or `{key}`")));
+    }
+    if let [_, true, true] = said {
         let wrong = Wrong::new("the key is in a variable and in ~/.mimir/secrets.yml");
         findings.add_key(&keys, "secret", wrong.with_help("keep `apiKeyEnv` or `secret`"));
     }
@@ -77,6 +85,15 @@ fn provider(findings: &mut Findings<'_>, name: &str) {
             is_plain.then_some(()).ok_or_else(|| Wrong::new("a header holds letters, digits and signs of ASCII alone"))
         });
     }
+}
+
+/// As plugins name theirs. What is none may be a token.
+fn auth_provider(text: &str) -> Result<(), Wrong> {
+    let wrong = || {
+        let help = "name the one of a plugin: `custom-sso`. A key or token does not stand in this file";
+        Wrong::new("that is no name of an auth provider").with_help(help.to_owned())
+    };
+    (is_lower_name(text) && !text.contains('_')).then_some(()).ok_or_else(wrong)
 }
 
 fn server(findings: &mut Findings<'_>, name: &str) {
@@ -158,6 +175,7 @@ fn may_be_key(name: &str, value: &Value) -> bool {
     let text = value.as_str().unwrap_or_default();
     match name {
         "apiKeyEnv" | "secret" => variable(text).is_err(),
+        "auth" => auth_provider(text).is_err(),
         "baseUrl" => text.contains('@'),
         name => is_key(name),
     }

@@ -22,6 +22,9 @@ pub struct ProviderFile {
     /// The name of its key in `~/.mimir/secrets.yml`, in place of a variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// The auth provider of a plugin that gives its token, in place of a key: `custom-sso`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<String>,
     /// Further headers of each request. None may hold a key.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub headers: IndexMap<String, String>,

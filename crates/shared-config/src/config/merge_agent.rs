@@ -108,8 +108,9 @@ impl MergeAgent {
             held.kind = more.kind.or(held.kind);
             held.base_url = more.base_url.clone().or(held.base_url.take());
             // The key is one word, however it is said
-            if more.api_key_env.is_some() || more.secret.is_some() {
+            if more.api_key_env.is_some() || more.secret.is_some() || more.auth.is_some() {
                 (held.api_key_env, held.secret) = (more.api_key_env.clone(), more.secret.clone());
+                held.auth = more.auth.clone();
             }
             held.headers.extend(more.headers.clone());
         }
@@ -312,7 +313,8 @@ fn provider(name: &str, said: ProviderFile) -> Option<ProviderSettings> {
     Some(ProviderSettings {
         kind: said.kind.unwrap_or(base.kind),
         base_url: said.base_url,
-        key: key.or(base.key),
+        key: key.or(base.key.filter(|_| said.auth.is_none())),
+        auth: said.auth,
         headers: said.headers,
     })
 }

@@ -219,6 +219,17 @@ providers:
 }
 
 #[test]
+fn a_plugin_gives_the_token_in_place_of_a_key() {
+    let user = "providers:\n  openai: { auth: custom-sso }\n  corp: { baseUrl: 'https://m.corp.test', secret: KEY }\n";
+    let policy = "providers: { corp: { auth: corp-sso } }";
+    let config = load(&Said { user, policy, ..Said::default() });
+    for (name, auth) in [("openai", Some("custom-sso")), ("corp", Some("corp-sso")), ("anthropic", None)] {
+        let provider = config.provider(name).unwrap();
+        assert_eq!((provider.auth.as_deref(), provider.key.is_none()), (auth, auth.is_some()), "{name}");
+    }
+}
+
+#[test]
 fn servers_are_bounded_by_entries_without_a_program() {
     let user = "mcp: { servers: { docs: { riskLevel: high, allow: [a, b] }, gone: { riskLevel: low } } }";
     let project =
@@ -254,4 +265,6 @@ fn no_message_shows_a_key() {
     check("{ apiKeyEnv: hunter2-sk, key: a }");
     check("{ baseUrl: 'https://me:hunter2@a.test' }");
     check("{ apiKey: hunter2, apiKey: hunter2 }");
+    check("{ auth: sk_hunter2 }");
+    check("{ auth: sso, secret: A_KEY }");
 }
