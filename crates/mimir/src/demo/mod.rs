@@ -32,7 +32,7 @@ struct Stage {
 /// Shows it, and gives the exit code.
 pub(crate) fn main(demo: &Demo, global: &Global, terminal: &mut Terminal) -> ExitCode {
     let (language, is_here) = Language::here();
-    let stage = match Stage::build(language) {
+    let stage = match Stage::build(language, is_here, !global.no_plugins) {
         Ok(stage) => stage,
         Err(error) => {
             let error = StoreError::failed(
@@ -45,8 +45,9 @@ pub(crate) fn main(demo: &Demo, global: &Global, terminal: &mut Terminal) -> Exi
     let (dim, folder) = (Theme::DIM, stage.folder.path().to_owned());
     if !demo.json {
         let about = format!(
-            "{dim}A scripted model works in {}, with the real tools and the plugins that ship.{dim:#}",
-            folder.display()
+            "{dim}A scripted model works in {}, with the real tools and {} plugins that ship.{dim:#}",
+            folder.display(),
+            if global.no_plugins { "none of the" } else { "the" }
         );
         terminal.errors.notice(&about);
         if !is_here {
@@ -80,7 +81,7 @@ pub(crate) fn main(demo: &Demo, global: &Global, terminal: &mut Terminal) -> Exi
 }
 
 impl Stage {
-    fn build(language: Language) -> io::Result<Self> {
+    fn build(language: Language, has_formatter: bool, has_plugins: bool) -> io::Result<Self> {
         let stage = Self { folder: tempfile::Builder::new().prefix("mimir-demo-").tempdir()? };
         for folder in ["project", "home", "plugins"] {
             fs::create_dir(stage.path(folder))?;
@@ -88,7 +89,7 @@ impl Stage {
         project::create(&stage.path("project"), language)?;
         plugins::write_to(&stage.path("plugins"))?;
         fs::write(stage.path("home/config.yml"), include_str!("config.yml"))?;
-        fs::write(stage.path("scenario.yml"), scenario::of(language))?;
+        fs::write(stage.path("scenario.yml"), scenario::of(language, has_formatter, has_plugins))?;
         Ok(stage)
     }
 

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::project::Language;
 
 /// What the model plays, as YAML (of which JSON is a part).
-pub(super) fn of(language: Language) -> String {
+pub(super) fn of(language: Language, has_formatter: bool, has_plugins: bool) -> String {
     let (path, content) = language.written;
     let call = |tool: &str, args: serde_json::Value| json!({ "tool": tool, "args": args });
     let bash = |command: &str| call("bash", json!({ "command": command }));
@@ -37,8 +37,8 @@ pub(super) fn of(language: Language) -> String {
             ),
             {
                 "say": format!(
-                    "Done: {path} greets people by their name, and build/ is gone. A plugin laid the file out, another \
-                     kept me from pushing over other people's work, and a third watched what I cost."
+                    "Done: {path} greets people by their name, and build/ is gone. {}",
+                    what_plugins_did(has_formatter, has_plugins)
                 ),
                 "usage": { "input": 2_400, "output": 90 },
                 "cost": 0.04,
@@ -46,4 +46,16 @@ pub(super) fn of(language: Language) -> String {
         ],
     });
     scenario.to_string()
+}
+
+/// The last words. They must not praise what did not happen.
+fn what_plugins_did(has_formatter: bool, has_plugins: bool) -> &'static str {
+    match (has_plugins, has_formatter) {
+        (false, _) => "No plugin was there to lay the file out or to watch what I cost.",
+        (true, false) => "A plugin kept me from pushing over other people's work, and another watched what I cost.",
+        (true, true) => {
+            "A plugin laid the file out, another kept me from pushing over other people's work, and a third watched what \
+             I cost."
+        }
+    }
 }

@@ -56,3 +56,12 @@ fn what_the_demonstration_shows_is_good_to_read() {
     assert!(!ran.out.contains('\u{1b}'), "colours are off");
     assert!(ran.err.contains("budget-alert"), "{}", ran.err);
 }
+
+#[test]
+fn without_plugins_nothing_is_said_to_be_their_work() {
+    let place = Place::new();
+    let ran = Ran::of(place.mimir().args(["demo", "--no-plugins", "--json"])).done();
+    let lines = ran.json();
+    let last = of_type(&lines, "answer").last().unwrap()["text"].as_str().unwrap().to_owned();
+    assert!(last.contains("No plugin was there"), "{last}");
+}
