@@ -144,6 +144,7 @@ impl State {
             Shown::Opened { session, is_resumed, messages } => {
                 let what = if is_resumed { format!("resumed, {messages} messages") } else { "new".to_owned() };
                 let (id, model) = (printable(&session.id), printable(&session.model));
+                self.totals.session = session.cost;
                 self.line(&format!("{strong}mimir{strong:#} {dim}session {id} ({what}) · {model}{dim:#}"))?;
                 if model.starts_with("scripted") {
                     self.line(&format!("{dim}a scripted model plays this; no language model is asked{dim:#}"))?;
