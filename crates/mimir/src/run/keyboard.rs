@@ -2,18 +2,27 @@
 
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc};
 
 /// The longest line that is taken, in bytes; what is longer is cut.
 const LONGEST: usize = 1 << 20;
+/// Nobody has read a question before that.
+const READING: Duration = Duration::from_millis(50);
 
 /// Standard input, read on a thread of its own from the first question on: a read can't be given up, and the next one who
 /// asks must not wait behind it.
 #[derive(Clone)]
 pub(crate) struct Keyboard {
-    lines: Arc<Mutex<Option<mpsc::Receiver<String>>>>,
+    lines: Arc<Mutex<Option<mpsc::UnboundedReceiver<Line>>>>,
     is_terminal: bool,
+}
+
+/// A line, and when it was there.
+struct Line {
+    at: Instant,
+    text: String,
 }
 
 impl Keyboard {
@@ -31,12 +40,25 @@ impl Keyboard {
     /// The next line without its end; nothing at the end of the input. Dropping it loses no line.
     pub(crate) async fn line(&self) -> Option<String> {
         let mut lines = self.lines.lock().await;
-        lines.get_or_insert_with(read).recv().await
+        lines.get_or_insert_with(read).recv().await.map(|line| line.text)
+    }
+
+    /// The next line that is typed as an answer to a question of this moment. What was typed before it is none, nor what the
+    /// terminal had kept from before.
+    pub(crate) async fn answer(&self, asked: Instant) -> Option<String> {
+        let mut lines = self.lines.lock().await;
+        let lines = lines.get_or_insert_with(read);
+        loop {
+            let line = lines.recv().await?;
+            if line.at > asked + READING {
+                return Some(line.text);
+            }
+        }
     }
 }
 
-fn read() -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel(1);
+fn read() -> mpsc::UnboundedReceiver<Line> {
+    let (sender, receiver) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         let mut stdin = io::stdin().lock();
         loop {
@@ -46,11 +68,33 @@ fn read() -> mpsc::Receiver<String> {
                 Ok(_) => {}
             }
             line.truncate(LONGEST);
-            let line = String::from_utf8_lossy(&line);
-            if sender.blocking_send(line.trim_end_matches(['\n', '\r']).to_owned()).is_err() {
+            let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+            if sender.send(Line { at: Instant::now(), text }).is_err() {
                 break;
             }
         }
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_typed_before_a_question_is_no_answer_to_it() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let asked = Instant::now();
+        let typed = |at, text: &str| drop(sender.send(Line { at, text: text.to_owned() }));
+        typed(asked.checked_sub(Duration::from_secs(1)).unwrap_or(asked), "y");
+        typed(asked, "y");
+        typed(asked + READING, "y");
+        typed(asked + Duration::from_secs(1), "n");
+        typed(asked + Duration::from_secs(2), "next");
+        drop(sender);
+        let keyboard = Keyboard { lines: Arc::new(Mutex::new(Some(receiver))), is_terminal: true };
+        assert_eq!(keyboard.answer(asked).await.as_deref(), Some("n"));
+        assert_eq!(keyboard.line().await.as_deref(), Some("next"));
+        assert_eq!(keyboard.answer(asked).await, None);
+    }
 }

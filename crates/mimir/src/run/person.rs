@@ -1,6 +1,7 @@
 //! Questions to whoever sits at the terminal, one at a time.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use mimir_agent::permissions::{Person, Prompt, Reply, Scope, render};
@@ -34,10 +35,12 @@ impl AtKeyboard {
         let _turn = self.turn.lock().await;
         self.screen.make_room();
         self.screen.notice(question);
+        // What somebody typed for something else must not answer this
+        let asked = Instant::now();
         loop {
             let typed = Theme::TYPE;
             self.screen.prompt(&format!("  {typed}{keys}{typed:#} "));
-            let line = self.keyboard.line().await?;
+            let line = self.keyboard.answer(asked).await?;
             if let Some(answer) = read(line.trim()) {
                 return Some(answer);
             }
