@@ -268,18 +268,21 @@ impl Starting<'_> {
     }
 
     /// Lets the commands under `hooks.PreCompact` run, which they did before there were plugins: without any plugin, too.
-    /// A replay runs nothing.
+    /// A replay runs nothing: the recording says what became of them.
     async fn add_hooks(&mut self, audit: Option<Arc<dyn AuditLog>>) -> Result<(), PluginsError> {
         let Prepared { config, surroundings, settings, .. } = self.prepared;
-        if !matches!(settings.effects, Effects::Live) {
-            return Ok(());
-        }
+        let recording = match &settings.effects {
+            Effects::Live => None,
+            Effects::Recorded(recording) => Some(Arc::clone(recording)),
+        };
         let place = precompact_hooks::Place {
             processes: Arc::new(HostProcesses::new([])),
             environment: surroundings.environment.clone(),
             project: surroundings.places.project.clone(),
             reports: self.reports.clone(),
             audit,
+            tape: self.tape.clone(),
+            recording,
         };
         let Some(hooks) = PreCompactHooks::new(config, place) else { return Ok(()) };
         let subscription = hooks.subscription(&self.order, GRACE);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use mimir_api::redacted_text;
+use mimir_api::{ApiError, Recording, redacted_text};
 use mimir_commands::with_causes;
 use mimir_hooks::{CompactionTrigger, SessionCompacting};
 use mimir_registry::{Delivery, Envelope, Failure, FailureKind, Reply, Subscriber, Subscription};
@@ -20,10 +20,14 @@ use mimir_shared_platform::{
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
+use crate::recording::Tape;
 use crate::report::{Report, ReportKind, Reports};
 
 /// What it is called.
 pub(crate) const NAME: &str = "precompact-hooks";
+
+/// What its commands are called in recordings.
+const OP: &str = "hook";
 
 /// What it does, for people.
 pub(crate) const DESCRIPTION: &str = "Runs the commands under `hooks.PreCompact` before a conversation is compacted";
@@ -59,6 +63,8 @@ pub(crate) struct PreCompactHooks {
     project: PathBuf,
     reports: Reports,
     audit: Option<Arc<dyn AuditLog>>,
+    tape: Option<Arc<Tape>>,
+    recording: Option<Arc<dyn Recording>>,
     interrupted: Notify,
 }
 
@@ -69,6 +75,9 @@ pub(crate) struct Place {
     pub(crate) project: PathBuf,
     pub(crate) reports: Reports,
     pub(crate) audit: Option<Arc<dyn AuditLog>>,
+    pub(crate) tape: Option<Arc<Tape>>,
+    /// Says in a replay what became of the commands, which do not run then.
+    pub(crate) recording: Option<Arc<dyn Recording>>,
 }
 
 /// What came of one command.
@@ -95,7 +104,7 @@ pub(crate) fn switched_off(config: &Config) -> Option<String> {
 impl PreCompactHooks {
     /// Nothing if there is nothing to run, or if the user switched it off.
     pub(crate) fn new(config: &Config, place: Place) -> Option<Self> {
-        let Place { processes, environment, project, reports, audit } = place;
+        let Place { processes, environment, project, reports, audit, tape, recording } = place;
         let hooks = config.hooks.pre_compact.clone();
         if hooks.is_empty() {
             return None;
@@ -106,7 +115,7 @@ impl PreCompactHooks {
         }
         let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let (name, interrupted) = (PluginId::new(NAME).ok()?, Notify::new());
-        Some(Self { name, hooks, processes, environment, project, reports, audit, interrupted })
+        Some(Self { name, hooks, processes, environment, project, reports, audit, tape, recording, interrupted })
     }
 
     /// After all plugins: a command should not clean up before what one of them keeps from happening.
@@ -119,16 +128,16 @@ impl PreCompactHooks {
     }
 
     /// Runs those that are meant, in the order of the configuration.
-    async fn run(&self, payload: &str) -> Result<Reply, Failure> {
+    async fn run(&self, envelope: &Envelope) -> Result<Reply, Failure> {
         let invalid = |error: serde_json::Error| Failure::new(FailureKind::Invalid, format!("the event: {error}"));
-        let event: SessionCompacting = serde_json::from_str(payload).map_err(invalid)?;
+        let event: SessionCompacting = serde_json::from_str(&envelope.payload).map_err(invalid)?;
         let trigger = match event.trigger {
             CompactionTrigger::Auto => "auto",
             CompactionTrigger::Manual => "manual",
         };
         let mut context = Vec::new();
         for hook in self.hooks.iter().filter(|hook| hook.entry.matches(trigger)) {
-            match self.run_one(hook, trigger, &event).await {
+            match self.run_one(hook, trigger, &event, envelope.number).await {
                 Outcome::Context(text) if text.is_empty() => {}
                 Outcome::Context(text) => context.push(text),
                 Outcome::Blocked(reason) => return Ok(Reply::value(json!({ "cancel": true, "reason": reason }))),
@@ -138,7 +147,12 @@ impl PreCompactHooks {
         Ok(if context.is_empty() { Reply::NOTHING } else { Reply::value(json!({ "context": context })) })
     }
 
-    async fn run_one(&self, hook: &PreCompactHook, trigger: &str, event: &SessionCompacting) -> Outcome {
+    async fn run_one(&self, hook: &PreCompactHook, trigger: &str, event: &SessionCompacting, number: u64) -> Outcome {
+        let call = json!({ "trigger": trigger, "command": hook.entry.command });
+        if let Some(recording) = &self.recording {
+            return recording.answer(&self.name, OP, &call).map_or_else(|| Outcome::Context(String::new()), recorded);
+        }
+        let pending = self.tape.as_ref().and_then(|tape| tape.call(&self.name, Some(number), OP, &call.to_string()));
         let mut line = Line::new(self, hook, trigger, event);
         let input = input(hook.entry.input.as_ref(), trigger, event).to_string();
         let ran = self.start(&hook.entry.command, input.into_bytes()).await;
@@ -158,6 +172,13 @@ impl PreCompactHooks {
             Err(error) => ("failed", Outcome::Failed(format!("failed: {}", with_causes(error)))),
         };
         line.outcome = outcome;
+        if let Some(pending) = pending {
+            pending.answered(&match &said {
+                Outcome::Context(text) => json!({ "context": text }),
+                Outcome::Blocked(reason) => json!({ "blocked": reason }),
+                Outcome::Failed(why) => json!({ "failed": why }),
+            });
+        }
         said
     }
 
@@ -202,7 +223,7 @@ impl Subscriber for PreCompactHooks {
         let interrupted = || Failure::new(FailureKind::Interrupted, "it was interrupted");
         // A command that is dropped is killed, with all that it started
         let reply = tokio::select! {
-            reply = self.run(&envelope.payload) => reply,
+            reply = self.run(envelope) => reply,
             () = self.interrupted.notified() => Err(interrupted()),
         };
         Delivery::unmeasured(reply)
@@ -210,6 +231,17 @@ impl Subscriber for PreCompactHooks {
 
     fn interrupt(&self) {
         self.interrupted.notify_waiters();
+    }
+}
+
+/// What became of a command when it was recorded.
+fn recorded(answer: Result<Value, ApiError>) -> Outcome {
+    let answer = answer.unwrap_or_default();
+    let text = |key: &str| answer[key].as_str().map(str::to_owned);
+    match (text("blocked"), text("failed")) {
+        (Some(reason), _) => Outcome::Blocked(reason),
+        (None, Some(why)) => Outcome::Failed(why),
+        (None, None) => Outcome::Context(text("context").unwrap_or_default()),
     }
 }
 

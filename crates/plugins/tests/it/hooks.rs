@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use mimir_plugins::events::{CompactionTrigger, Decision, SessionCompacting};
 use mimir_plugins::{
-    Effects, EventName, PluginId, Plugins, RecordedCalls, Reply, ReportKind, Subscription, subscriber_fn,
+    Effects, EventName, PluginId, Plugins, RecordedCalls, RecordedEvent, Recorder, RecorderError, Reply, ReportKind,
+    Subscription, subscriber_fn,
 };
 use serde_json::{Map, Value, json};
 
@@ -172,6 +173,42 @@ async fn when_nothing_runs() {
     compact(&plugins, CompactionTrigger::Auto).await.unwrap();
     plugins.shutdown().await;
     assert!(place.path("project/ran").exists());
+}
+
+/// Keeps what is recorded.
+#[derive(Default)]
+struct Kept(Mutex<Vec<RecordedEvent>>);
+
+impl Recorder for Kept {
+    fn event(&self, event: RecordedEvent) -> Result<(), RecorderError> {
+        self.0.lock().unwrap().push(event);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_recording_says_what_became_of_them() {
+    let check = async |hooks: &str| {
+        let place = Place::new();
+        place.write("home/config.yml", &format!("hooks:\n  PreCompact:\n{hooks}"));
+        let kept = Arc::new(Kept::default());
+        let plugins = place.builder().0.record(kept.clone()).build().await.unwrap();
+        let live = compact(&plugins, CompactionTrigger::Auto).await;
+        plugins.shutdown().await;
+        let recorded = kept.0.lock().unwrap().remove(0);
+        assert!(!recorded.calls.is_empty());
+        let before = place.read("project/ran");
+        let calls = Arc::new(RecordedCalls::default());
+        calls.replace(recorded.calls);
+        let plugins = place.builder().0.effects(Effects::Recorded(calls)).build().await.unwrap();
+        assert_eq!(compact(&plugins, CompactionTrigger::Auto).await, live);
+        plugins.shutdown().await;
+        assert_eq!(place.read("project/ran"), before);
+        live
+    };
+    let said = check("  - command: 'echo x >> ran; cat ran'\n  - command: 'cat ran; exit 7'\n").await;
+    assert_eq!(said.unwrap()[1], "x");
+    assert!(check("  - command: 'echo x >> ran; echo no >&2; exit 2'\n").await.is_err());
 }
 
 #[tokio::test]
