@@ -13,7 +13,7 @@ use mimir_shared_config::{Config, KeySource, SCRIPTED_MODEL};
 use mimir_shared_platform::{
     Clock, DockerEngine, FileSystem, HostProcesses, Notifier, OsFileSystem, ReqwestClient, SystemClock,
 };
-use mimir_shared_providers::{Credentials, NoCredentials, PriceTable, ProviderRouter, Transport};
+use mimir_shared_providers::{Credentials, PriceTable, ProviderRouter, Transport};
 use mimir_tools::{
     BuiltinPorts, BuiltinSettings, CommandCatalog, Conflict, Containers, CustomFolder, CustomRunners, Dispatcher,
     LoadProblem, McpLimits, McpServer, McpServers, PluginHost, ProjectSearch, Role, SandboxIsolates, builtin_tools,
@@ -22,6 +22,7 @@ use mimir_tools::{
 
 use crate::adapters::catalog::DispatchedCatalog;
 use crate::adapters::commands::CatalogCommands;
+use crate::adapters::credentials::PluginCredentials;
 use crate::adapters::deeds::Deeds;
 use crate::adapters::late::Late;
 use crate::adapters::notices::ScreenNotices;
@@ -56,7 +57,8 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let variable = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let keys = Keys::new(&home, &variable);
     let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(Arc::new(ReqwestClient::new())));
-    let credentials: Arc<dyn Credentials> = Arc::new(NoCredentials);
+    let tokens = Arc::new(PluginCredentials::new(&config));
+    let credentials: Arc<dyn Credentials> = tokens.clone();
     let router = model::router(&config, &keys, scenario, &transport, &credentials)?;
     if said.model.is_some() || !said.resumes {
         check_model(&router, &config, &keys, &model)?;
@@ -75,6 +77,7 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
         prepared = prepared.record(Arc::new(recorder));
     }
     let plugins = prepared.start().await?;
+    tokens.plugins.set(plugins.clone());
     let hooks = plugins.hooks();
 
     let notices: Arc<dyn Notifier> = Arc::new(ScreenNotices(Arc::clone(&said.screen)));
@@ -163,7 +166,8 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
 fn check_model(router: &ProviderRouter, config: &Config, keys: &Keys<'_>, model: &str) -> Result<(), AgentError> {
     let (asked, _) = router.find(model).map_err(|source| AgentError::Model { model: model.to_owned(), source })?;
     let Some(provider) = config.provider(asked.name()) else { return Ok(()) };
-    let Some(source) = &provider.key else { return Ok(()) };
+    // Whoever signs in is asked when the model is
+    let (None, Some(source)) = (&provider.auth, &provider.key) else { return Ok(()) };
     if keys.find(source)?.is_some() {
         return Ok(());
     }

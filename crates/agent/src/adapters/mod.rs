@@ -2,6 +2,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod commands;
+pub(crate) mod credentials;
 pub(crate) mod deeds;
 pub(crate) mod late;
 pub(crate) mod notices;

@@ -193,3 +193,54 @@ fn a_recorded_run_replays_to_the_same_decisions() {
     assert!(events.iter().any(|line| line["event"] == "command.executed"), "the recording is whole");
     assert!(events.iter().all(|line| line["outcome"] != "failed"), "{replayed:?}");
 }
+
+#[test]
+fn a_plugin_signs_in_to_a_model() {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    let place = Place::new();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let answered = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let (mut head, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            if let Some(bytes) = line.to_lowercase().strip_prefix("content-length:") {
+                length = bytes.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+            head += &line;
+        }
+        reader.read_exact(&mut vec![0; length]).unwrap();
+        let body = json!({ "choices": [{ "message": { "role": "assistant", "content": "signed in" }, "finish_reason": "stop" }] });
+        let body = body.to_string();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).unwrap();
+        head
+    });
+    place.plugin(
+        "home/plugins/sso",
+        "capabilities: {}\n",
+        "export default async () => ({ auth: { providers: { 'custom-sso': async () => ({ token: 'tok-secret-1234567890' }) } } });",
+    );
+    place.run("plugin grant sso --yes").done();
+    place.write(
+        "home/config.yml",
+        format!(
+            "model: corp/any\nproviders: {{ corp: {{ baseUrl: 'http://127.0.0.1:{port}/v1', auth: custom-sso }} }}\n"
+        ),
+    );
+    let ran = place.run("run hello --json").done();
+    assert!(ran.out.contains("signed in"), "{}", ran.out);
+    assert!(!ran.out.contains("tok-secret"), "nobody gets to see it");
+    let head = answered.join().unwrap().to_lowercase();
+    assert!(head.contains("authorization: bearer tok-secret-1234567890"), "{head}");
+}
