@@ -99,6 +99,7 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
         own: vec![home.clone()],
         environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         hidden: hidden.clone(),
+        bash_timeout_ms: config.tools.bash_timeout_ms,
     };
     let files: Arc<dyn FileSystem> = Arc::new(OsFileSystem);
     let reach = BuiltinPorts {

@@ -311,7 +311,7 @@ impl Starting<'_> {
             }
             state => {
                 let message = format!("does not run, since {}", state.reason().unwrap_or_default());
-                let hint = format!("`mimir plugin grant {id}`, or `--yes` for this run alone");
+                let hint = format!("`mimir plugin grant {id}`; in a replay `--yes` does it for that run alone");
                 Err(Report::off(id, message, hint))
             }
         }

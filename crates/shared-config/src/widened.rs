@@ -99,7 +99,8 @@ pub fn widened(requested: &Capabilities, granted: &Capabilities) -> Vec<String> 
         }
     }
     for glob in tools {
-        let line = if glob == "*" { "call any of the agent's tools".to_owned() } else { format!("call the tool {glob}") };
+        let line =
+            if glob == "*" { "call any of the agent's tools".to_owned() } else { format!("call the tool {glob}") };
         say(!is_covered(glob, &granted.tools, Glob::new), line);
     }
     say(*wasm && !granted.wasm, "run WebAssembly".to_owned());

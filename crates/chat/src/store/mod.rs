@@ -231,9 +231,10 @@ impl StoreError {
                 ))
             }
             Self::Full { .. } => Some("make room; what was kept before is still there".to_owned()),
-            Self::ReadOnly { .. } => {
-                Some("check whose folder it is, its rights, and how the disk is mounted; MIMIR_HOME names another".to_owned())
-            }
+            Self::ReadOnly { .. } => Some(
+                "check whose folder it is, its rights, and how the disk is mounted; MIMIR_HOME names another"
+                    .to_owned(),
+            ),
             Self::NotOpen { .. } | Self::NoMessage { .. } | Self::NoCall { .. } | Self::Failed { .. } => None,
         }
     }

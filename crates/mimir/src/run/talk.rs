@@ -84,7 +84,8 @@ impl<'a> Talk<'a> {
         let opened = match self.job.resume.as_deref() {
             None => chat.create(self.job.task.as_deref().unwrap_or_default(), self.agent.model_said()).await,
             Some("") => {
-                let latest = chat.sessions().await.map_err(|error| failed(&ChatError::Store(error)))?.into_iter().next();
+                let latest =
+                    chat.sessions().await.map_err(|error| failed(&ChatError::Store(error)))?.into_iter().next();
                 let latest = latest.ok_or_else(|| {
                     let hint = "begin one: `mimir run \"…\"`".to_owned();
                     StoreError::failed("there is no session of this project to go on with", Some(hint))

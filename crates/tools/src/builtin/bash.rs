@@ -36,6 +36,8 @@ pub(super) struct Bash {
     pub(super) search: Arc<dyn Search>,
     /// All that a command's environment has.
     pub(super) env: BTreeMap<OsString, OsString>,
+    /// The most that a command may take, in milliseconds.
+    pub(super) limit: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +95,7 @@ impl Tool for Bash {
 
     async fn run(&self, pass: &Pass) -> Result<Value, ToolError> {
         let Args { command, timeout_ms } = read_args(pass.args())?;
-        let timeout = timeout_ms.unwrap_or(TIMEOUT);
+        let timeout = time_for(timeout_ms, self.limit);
         let before = self.picture().await?;
         let ran = self
             .shell
@@ -136,6 +138,14 @@ impl Bash {
         for (path, (_, bytes)) in deleted.take(left) {
             self.shared.deleted(NAME, &name(path), *bytes, context).await;
         }
+    }
+}
+
+/// How long a command may take, in milliseconds: what the call says, and never longer than the user does.
+fn time_for(asked: Option<u64>, limit: Option<u64>) -> u64 {
+    match limit {
+        Some(limit) => asked.unwrap_or(limit).min(limit),
+        None => asked.unwrap_or(TIMEOUT),
     }
 }
 
@@ -183,6 +193,12 @@ mod tests {
     use std::ffi::OsStr;
 
     use super::*;
+
+    #[test]
+    fn nobody_gets_longer_than_the_user_says() {
+        let times = [(None, None), (Some(5), None), (None, Some(7)), (Some(5), Some(7)), (Some(9), Some(7))];
+        assert_eq!(times.map(|(asked, limit)| time_for(asked, limit)), [TIMEOUT, 5, 7, 5, 7]);
+    }
 
     #[test]
     fn what_the_model_reads() {

@@ -52,13 +52,19 @@ pub struct BuiltinPorts {
 /// # Errors
 /// If there is no such project.
 pub fn builtin_tools(settings: &BuiltinSettings, ports: BuiltinPorts) -> Result<Vec<Arc<dyn Tool>>, PlatformError> {
-    let BuiltinSettings { root, home, own, environment, hidden } = settings;
+    let BuiltinSettings { root, home, own, environment, hidden, bash_timeout_ms } = settings;
     let BuiltinPorts { files, shell, search, hooks, clock, todos } = ports;
     let workspace = workspace::Workspace::new(root, home.clone(), own.clone(), files)?;
     let shared = Arc::new(shared::Shared::new(workspace, hooks, clock));
     let env = bash::environment(environment, hidden);
     Ok(vec![
-        Arc::new(bash::Bash { shared: Arc::clone(&shared), shell, search: Arc::clone(&search), env }),
+        Arc::new(bash::Bash {
+            shared: Arc::clone(&shared),
+            shell,
+            search: Arc::clone(&search),
+            env,
+            limit: *bash_timeout_ms,
+        }),
         Arc::new(read::Read(Arc::clone(&shared))),
         Arc::new(write::Write(Arc::clone(&shared))),
         Arc::new(edit::Edit(Arc::clone(&shared))),

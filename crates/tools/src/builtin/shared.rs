@@ -211,4 +211,6 @@ pub struct BuiltinSettings {
     /// Variables of it that commands must not get: the keys of the configured providers. Those of well-known providers and
     /// Mimir's own are left out without being named.
     pub hidden: Vec<String>,
+    /// How long a command may take at most, in milliseconds. Without it, as long as the call says, up to ten minutes.
+    pub bash_timeout_ms: Option<u64>,
 }

@@ -147,7 +147,10 @@ async fn conflicts_name_both_places() {
     for expected in expected {
         assert!(problems.iter().any(|told| told == expected), "{expected} in {problems:#?}");
     }
-    assert!(problems.iter().any(|told| told.contains(".mimir/commands/broken.yml:1:7: expected a text")), "{problems:#?}");
+    assert!(
+        problems.iter().any(|told| told.contains(".mimir/commands/broken.yml:1:7: expected a text")),
+        "{problems:#?}"
+    );
     assert_eq!(problems.len(), expected.len() + 1);
 
     let catalog = catalog.with_plugins(Arc::new(Plugins::default()));

@@ -108,6 +108,7 @@ impl Workbench {
             own: vec![home.join(".mimir")],
             environment: environment.into(),
             hidden: Vec::new(),
+            bash_timeout_ms: None,
         };
         let ports = BuiltinPorts {
             files: Arc::new(OsFileSystem),
