@@ -112,7 +112,7 @@ mod tests {
     fn folders_are_shown_by_their_end() {
         let long = "/srv/a-long-name-of-a-folder/and-another-one/app";
         let cases = [
-            ("/home/u/work/app", false, "~/work/app"),
+            ("/home/u/code/app", false, "~/code/app"),
             ("/home/u", false, "/home/u"),
             ("/home/user/x", false, "/home/user/x"),
             (long, false, "…-a-folder/and-another-one/app"),

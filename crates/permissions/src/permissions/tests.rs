@@ -109,7 +109,7 @@ fn settings(allow: &[&str], block: &[&str]) -> Settings {
     let mut rules = PermissionRules::default();
     rules.allow = allow.iter().map(said).collect();
     rules.block = block.iter().map(said).collect();
-    Settings { rules, home: Some(PathBuf::from("/home/u")), ..Settings::new("/work/app") }
+    Settings { rules, home: Some(PathBuf::from("/home/u")), ..Settings::new("/code/app") }
 }
 
 struct World {
@@ -203,7 +203,7 @@ async fn plugins_then_yes_then_the_person() {
 async fn nobody_is_a_no_with_a_hint() {
     let check = async |line: &str, expected: &str| {
         let world = World { asked: 1, ..World::default() };
-        let risk = risk::assess(&bash(line), &Project { root: "/work/app".into(), home: None }).assessment.risk;
+        let risk = risk::assess(&bash(line), &Project { root: "/code/app".into(), home: None }).assessment.risk;
         let told = [format!("ask bash {risk}"), format!("replied false policy {risk}")];
         let verdict = check(world, bash(line), (false, Decider::Nobody), &told.each_ref().map(String::as_str)).await;
         assert_eq!(verdict.reason.unwrap(), expected);

@@ -17,7 +17,7 @@ fn prompt(kind: &str, command: &str) -> Prompt {
         cause: Vec::new(),
         changed_by: None,
     };
-    let project = Project { root: PathBuf::from("/work/app"), home: Some(PathBuf::from("/home/u")) };
+    let project = Project { root: PathBuf::from("/code/app"), home: Some(PathBuf::from("/home/u")) };
     let found = crate::risk::assess(&request, &project);
     let rule =
         (found.assessment.risk <= Risk::Medium).then(|| crate::About::narrow(&request, &found, &project).shown());

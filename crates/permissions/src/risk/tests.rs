@@ -7,7 +7,7 @@ use mimir_shared_config::Risk::{self, Critical, High, Low, Medium};
 use super::*;
 
 fn project() -> Project {
-    Project { root: PathBuf::from("/work/app"), home: Some(PathBuf::from("/home/u")) }
+    Project { root: PathBuf::from("/code/app"), home: Some(PathBuf::from("/home/u")) }
 }
 
 fn request(kind: &str, command: &str, path: Option<&str>) -> Request {
@@ -446,7 +446,7 @@ fn files_by_where_they_lie() {
     };
     check("read", "src/main.rs", Low);
     check("grep", "src", Low);
-    check("read", "/work/app/src/main.rs", Low);
+    check("read", "/code/app/src/main.rs", Low);
     check("read", "../other/x", Medium);
     check("read", "/home/u/notes.txt", Medium);
     check("read", ".env", High);

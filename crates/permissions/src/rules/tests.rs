@@ -9,7 +9,7 @@ use super::*;
 use crate::risk::assess;
 
 fn project() -> Project {
-    Project { root: PathBuf::from("/work/app"), home: Some(PathBuf::from("/home/u")) }
+    Project { root: PathBuf::from("/code/app"), home: Some(PathBuf::from("/home/u")) }
 }
 
 fn request(kind: &str, command: &str, path: Option<&str>) -> Request {
@@ -213,7 +213,7 @@ fn paths() {
         assert_eq!([does(allows, rule, &request), does(blocks, rule, &request)], expected, "{rule} on {path}");
     };
     check("write(src/**)", "src/a.rs", [true, true]);
-    check("write(src/**)", "/work/app/src/a/b.rs", [true, true]);
+    check("write(src/**)", "/code/app/src/a/b.rs", [true, true]);
     check("write(src/**)", "src", [false, false]);
     check("write(src/**)", "src/../x", [false, false]);
     check("write(src/**)", "lib/../src/x", [true, true]);
@@ -238,7 +238,7 @@ fn paths() {
     check("read(~/.ssh/**)", "/home/other/.ssh/id", [false, false]);
     check("read(~/.ssh/**)", "~other/.ssh/id", [false, true]);
     check("read(/etc/**)", "/etc/hosts", [true, true]);
-    check("read(/etc/**)", "/work/app/../../etc/hosts", [true, true]);
+    check("read(/etc/**)", "/code/app/../../etc/hosts", [true, true]);
     check("read(SRC/*)", "src/a", [false, true]);
     check("delete(*)", "a", [true, true]);
     let other = request("edit", "edit src/a", Some("src/a"));

@@ -65,11 +65,11 @@ async fn always_lasts_in_one_project() {
     let person = Arc::new(Scripted::default());
     let always = Reply { allowed: true, scope: Scope::Always, reason: None };
     person.replies.lock().unwrap().push_back(always);
-    let first = permissions(temp.path(), "/work/app", &person).ask(request("cargo test")).await;
+    let first = permissions(temp.path(), "/code/app", &person).ask(request("cargo test")).await;
     assert_eq!((first.allowed, first.by), (true, Decider::User));
     assert!(person.asked.lock().unwrap()[0].contains("a always in this project: bash(cargo test *)"));
 
-    let later = permissions(temp.path(), "/work/app", &person);
+    let later = permissions(temp.path(), "/code/app", &person);
     assert_eq!(later.ask(request("cargo test -p x")).await.by, Decider::Remembered);
     assert_eq!(later.ask(request("cargo test; rm -rf /")).await.by, Decider::Nobody);
     let elsewhere = permissions(temp.path(), "/work/other", &person);

@@ -75,7 +75,7 @@ pub(super) fn clock() -> Arc<SetClock> {
 }
 
 pub(super) fn new_session(title: &str) -> NewSession {
-    NewSession { project: "/work/app".to_owned(), title: title.to_owned(), model: "scripted/demo".to_owned() }
+    NewSession { project: "/code/app".to_owned(), title: title.to_owned(), model: "scripted/demo".to_owned() }
 }
 
 pub(super) async fn begin(store: &SqliteSessions) -> Session {
