@@ -123,8 +123,10 @@ fn check(class: &str, name: &str) {
             assert_eq!(answer["outcome"], "failed", "{name}: {answer}");
             assert!(expected.iter().any(|expected| is_said(expected, reason)), "{name}: {expected:?}: {answer}");
         }
-        let has_crashed = failed[0]["reason"].as_str().unwrap().contains("had to be killed");
-        assert_eq!(failed.len(), if has_crashed { 1 } else { 3 }, "{name}: {}", ran.out);
+        // Three failures in a row are a quarantine, and so is the first one that takes the process down. Which limit a program
+        // meets is a race, each time anew
+        let crashed = failed.iter().position(|answer| answer["reason"].as_str().unwrap().contains("had to be killed"));
+        assert_eq!(failed.len(), crashed.map_or(3, |at| at + 1), "{name}: {}", ran.out);
         assert!(ran.err.contains("is in quarantine") && ran.err.contains("mimir plugin enable runaway"), "{}", ran.err);
     }
     for (index, line) in lines[..6].iter().enumerate() {
