@@ -177,10 +177,7 @@ impl Server {
         let handler = Handler { list_changed: Arc::clone(&list_changed) };
         match timeout(self.limits.start, serve_client(handler, lines)).await {
             Ok(Ok(service)) => Ok(Running { process, service, list_changed, connection }),
-            Ok(Err(error)) => {
-                let why = connection.trouble().unwrap_or_else(|| handshake_error(&error));
-                Err(with_said(&why, &process.end().await))
-            }
+            Ok(Err(error)) => Err(last_words(&connection, process, handshake_error(&error)).await),
             Err(_) => {
                 let why = format!("it did not answer within {} s", self.limits.start.as_secs());
                 Err(with_said(&why, &process.end().await))
@@ -190,8 +187,7 @@ impl Server {
 
     async fn death(&self, running: Running) -> String {
         let Running { process, connection, .. } = running;
-        let why = connection.trouble().unwrap_or_else(|| "it ended".to_owned());
-        with_said(&why, &process.end().await)
+        last_words(&connection, process, "it ended".to_owned()).await
     }
 
     /// Lets the server end by itself, which it should when its standard input does, and kills what is left of it.
@@ -252,6 +248,13 @@ impl Server {
         let message = format!("{}: {what}", self.place());
         self.notifier.notify(&Notice { level, from: None, message: &message });
     }
+}
+
+/// Why a server is gone, with what it wrote last. What one writes that was given up says no more than that its pipe is closed.
+async fn last_words(connection: &Connection, process: ServerProcess, otherwise: String) -> String {
+    let trouble = connection.trouble();
+    let said = process.end().await;
+    trouble.unwrap_or_else(|| with_said(&otherwise, &said))
 }
 
 fn with_said(why: &str, said: &str) -> String {
