@@ -6,6 +6,7 @@ mod cli;
 mod demo;
 mod events;
 mod events_page;
+mod number;
 mod person;
 mod plugin;
 mod replay;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::diff::{diff, fit};
 use super::gist::gist;
 use super::tally::{Part, Tally};
+use crate::number::grouped;
 
 /// Columns of an event's number.
 const NUMBER: usize = 5;
@@ -225,17 +226,4 @@ fn bytes(bytes: usize) -> String {
     const MIB: f64 = 1_048_576.0;
     let bytes = bytes as f64;
     if bytes < MIB { format!("{:.0} KiB", bytes / 1_024.0) } else { format!("{:.1} MiB", bytes / MIB) }
-}
-
-/// A number with its thousands apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::hanging::hanging;
 use super::prose::Prose;
 use super::spinner::Spinner;
+use crate::number::grouped;
 use crate::replay::diff::fit;
 use crate::replay::gist::{arguments, result};
 use crate::said::Said;
@@ -422,17 +423,4 @@ fn duration(ms: u64) -> String {
         #[allow(clippy::cast_precision_loss, reason = "one digit is shown")]
         ms => format!("{:.1} s", ms as f64 / 1e3),
     }
-}
-
-/// A number with its thousands apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

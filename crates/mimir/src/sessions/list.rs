@@ -8,9 +8,10 @@ use mimir_commands::{
 use mimir_shared_platform::{Clock as _, SystemClock};
 
 use super::args::List;
-use super::money::{dollars, grouped};
+use super::money::dollars;
 use super::when::ago;
 use super::{BEGIN, Kept};
+use crate::number::grouped;
 use crate::terminal::Terminal;
 
 pub(super) async fn run(kept: &Kept, list: &List, terminal: &mut Terminal) -> Result<Exit, CommandError> {

@@ -1,3 +1,5 @@
+use crate::number::grouped;
+
 /// Dollars, with as many digits as say something.
 pub(super) fn dollars(cost: f64) -> String {
     match cost {
@@ -5,19 +7,6 @@ pub(super) fn dollars(cost: f64) -> String {
         cost if cost < 1.0 => format!("${cost:.4}"),
         cost => format!("${cost:.2}"),
     }
-}
-
-/// A number with its thousands apart.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A count of something, with its name.

@@ -8,11 +8,12 @@ use mimir_shared_platform::{Clock as _, SystemClock};
 use serde_json::Value;
 
 use super::args::Show;
-use super::money::{counted, dollars, duration, grouped};
+use super::money::{counted, dollars, duration};
 use super::sheet::{GUTTER, Sheet, lines};
 use super::transcript::{Call, End, Entry, Item, as_text, entries};
 use super::when::{ago, minute};
 use super::{Kept, failed};
+use crate::number::grouped;
 use crate::replay::diff::fit;
 use crate::replay::gist::{arguments, result};
 use crate::terminal::Terminal;

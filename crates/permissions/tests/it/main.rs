@@ -72,6 +72,6 @@ async fn always_lasts_in_one_project() {
     let later = permissions(temp.path(), "/code/app", &person);
     assert_eq!(later.ask(request("cargo test -p x")).await.by, Decider::Remembered);
     assert_eq!(later.ask(request("cargo test; rm -rf /")).await.by, Decider::Nobody);
-    let elsewhere = permissions(temp.path(), "/work/other", &person);
+    let elsewhere = permissions(temp.path(), "/code/other", &person);
     assert_eq!(elsewhere.ask(request("cargo test")).await.by, Decider::Nobody);
 }
