@@ -1,6 +1,7 @@
 //! The database's file, the connections to it, and what their errors mean.
 
 use std::error::Error;
+use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -120,6 +121,12 @@ impl Database {
         begin(&self.readers, "BEGIN").await.map_err(|error| self.failed("read", error))
     }
 
+    /// The same after all that this process was writing: a write whose caller went away may still be under way.
+    pub(super) async fn settled(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        // There is one connection that writes, and it does one thing after the other
+        begin(&self.writer, "BEGIN").await.map_err(|error| self.failed("read", error))
+    }
+
     /// Connections that only read.
     pub(super) fn readers(&self) -> &SqlitePool {
         &self.readers
@@ -145,8 +152,8 @@ impl Database {
         const CANNOT_OPEN: i32 = 14;
         const CORRUPT: i32 = 11;
         const NO_DATABASE: i32 = 26;
-        let path = self.folder.clone();
-        match primary_code(&error) {
+        let (path, code, error) = (self.folder.clone(), primary_code(&error), Cause(error));
+        match code {
             Some(CORRUPT | NO_DATABASE) => {
                 StoreError::Damaged { path: self.folder.join(FILE), source: Box::new(error) }
             }
@@ -190,6 +197,24 @@ impl From<sqlx::Error> for Opening {
         Self::Failed(error)
     }
 }
+
+/// An error of the database as a cause. Those of `sqlx` say what caused them in their own words already, and have it as their
+/// source as well: whoever shows causes would say it twice.
+#[derive(Debug)]
+struct Cause(sqlx::Error);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            // `error returned from database` tells nobody more
+            sqlx::Error::Database(error) => write!(f, "{error}"),
+            sqlx::Error::Io(error) => write!(f, "{error}"),
+            error => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Error for Cause {}
 
 /// An error of no other kind.
 pub(super) fn failed(doing: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use mimir_chat::{SessionStore, SqliteSessions, StoreError};
+use mimir_chat::{ChatError, SessionStore, SqliteSessions, StoreError};
 
 use super::{Place, START, assert_sound, begin, clock, texts, user};
 
@@ -75,7 +75,10 @@ async fn a_damaged_database_is_left_as_it_is() {
         };
         assert!(matches!(&error, StoreError::Damaged { path, .. } if *path == place.database()), "{name}: {error:?}");
         assert!(error.to_string().ends_with("sessions.db are damaged"), "{name}: {error}");
-        assert!(error.source().is_some(), "{name}");
+        // Said once: what `sqlx` says of it holds it already
+        let first = std::iter::successors(error.source(), |&error| error.source()).last();
+        let cause = first.unwrap().to_string();
+        assert_eq!(ChatError::Store(error).in_one_line().matches(&cause).count(), 1, "{name}: {cause}");
         assert!(fs::read(place.database()).unwrap() == bytes, "{name}: the file is as it was");
     }
     // A file without anything is a database without anything
