@@ -3,6 +3,7 @@
 mod code;
 mod command;
 mod files;
+mod git;
 mod indirect;
 mod links;
 mod programs;

@@ -5,6 +5,7 @@ use mimir_shared_config::{Risk, dangerous_options};
 use super::Reasons;
 use super::code;
 use super::files::{self, Touch};
+use super::git;
 use super::indirect;
 use super::sed;
 use super::table::has_option;
@@ -131,7 +132,7 @@ pub(super) fn special(look: &mut Look<'_>, name: &str) {
                 look.reasons.add(Risk::Critical, "ends the first program, or all of them");
             }
         }
-        "git" => git(look),
+        "git" => git::git(look),
         "docker" | "podman" => container(look),
         "xargs" => xargs(look),
         "less" | "more" | "vim" | "vi" | "nvim" | "view"
@@ -448,26 +449,6 @@ fn transfer(look: &mut Look<'_>, name: &str) {
         if output.text != "/dev/null" {
             look.touch(&output, Touch::Write);
         }
-    }
-}
-
-fn git(look: &mut Look<'_>) {
-    let arguments = look.simple.arguments();
-    let says_push = arguments.iter().any(|word| word.text == "push");
-    // `+branch` forces, `:branch` deletes
-    if says_push && arguments.iter().any(|word| word.text.len() > 1 && word.text.starts_with(['+', ':'])) {
-        look.reasons.add(Risk::Critical, "rewrites history that others may have");
-    }
-    // `git -C /elsewhere`
-    let elsewhere = arguments.iter().zip(arguments.iter().skip(1)).find(|(option, _)| option.text == "-C");
-    if elsewhere.is_some_and(|(_, folder)| !folder.is_literal() || look.place(&folder.text).inside.is_none()) {
-        look.reasons
-            .add(Risk::Medium, "works in a repository outside of the project, whose settings decide what git runs");
-    }
-    if arguments.iter().any(|word| {
-        word.text.starts_with("ext::") || word.text.contains("--upload-pack") || word.text.contains("--receive-pack")
-    }) {
-        look.reasons.add(Risk::Critical, "git would run a program that stands in the line");
     }
 }
 

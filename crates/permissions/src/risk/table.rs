@@ -2,6 +2,7 @@
 
 use mimir_shared_config::Risk;
 
+use super::git;
 use super::rows::{READERS, READS, ROWS};
 use crate::shell::{Simple, Word};
 
@@ -17,6 +18,11 @@ pub(super) fn look_up(simple: &Simple) -> Option<(Risk, &'static str)> {
     let name = if name.starts_with("mkfs.") { "mkfs" } else { name };
     if matches!(arguments, [only] if TELLS.contains(&only.text.as_str())) && only_tells(name) {
         return Some((Risk::Low, READS));
+    }
+    if name == "git"
+        && let Some(milder) = git::milder(arguments)
+    {
+        return Some(milder);
     }
     let rows = || ROWS.iter().filter(|(program, words, ..)| *program == name && begins_with(&operands, words));
     let Some(most) = rows().map(|(_, words, ..)| words.len()).max() else {
@@ -60,7 +66,7 @@ fn only_tells(name: &str) -> bool {
 /// The words that are no options, without the values of options that stand before a command of the program's own.
 fn operands<'a>(name: &str, arguments: &'a [Word]) -> Vec<&'a str> {
     let with_value: &[&str] = match name {
-        "git" => &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"],
+        "git" => git::VALUED,
         "docker" | "podman" => &["-H", "--host", "-c", "--context", "--config", "-l", "--log-level", "-f"],
         "kubectl" | "helm" => &["-n", "--namespace", "--context", "--kubeconfig", "--cluster", "-s", "--server"],
         "npm" | "pnpm" | "yarn" => &["--prefix", "-C", "--dir", "--cwd", "-w", "--workspace", "--filter", "-F"],
@@ -99,7 +105,7 @@ pub(super) fn has_option(arguments: &[Word], option: &str) -> bool {
         }
         if option.starts_with("--") && option.len() > 2 {
             let given = text.split('=').next().unwrap_or(text);
-            return given.len() >= 4 && given.starts_with("--") && option.starts_with(given);
+            return given.len() >= 3 && given.starts_with("--") && option.starts_with(given);
         }
         let Some(letter) = option.strip_prefix('-').filter(|letter| letter.len() == 1) else { return false };
         let letters = text.strip_prefix('-').filter(|letters| !letters.starts_with('-')).unwrap_or_default();

@@ -28,7 +28,7 @@ fn found(line: &str) -> Assessment {
 }
 
 /// All lines that are not assessed as expected are told at once.
-fn check(cases: &[(Risk, &str)]) {
+pub(super) fn check(cases: &[(Risk, &str)]) {
     let wrong = cases.iter().filter_map(|(expected, line)| {
         let Assessment { risk, reasons } = found(line);
         (risk != *expected).then(|| format!("{line}\n  {risk}, not {expected}: {reasons:?}"))
