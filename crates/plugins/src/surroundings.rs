@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mimir_commands::with_causes;
 use mimir_loader::{Places, TrustStore};
 use mimir_shared_config::{Config, ConfigSources, ConfigText};
 use mimir_shared_platform::{FileKind, FileSystem, Guard};
@@ -133,16 +134,27 @@ impl Surroundings {
     }
 
     fn read_all(&self, files: &dyn FileSystem, project_trusted: bool) -> Result<Config, PluginsError> {
+        let (project, notice) = match self.read_projects(files) {
+            Ok(project) => (project, None),
+            // A repository that nobody trusts only narrows: without its file nothing happens that others do not allow
+            Err(error) if !project_trusted => {
+                let why = with_causes(&error);
+                (None, Some(format!("this repository's configuration is left out: {why}")))
+            }
+            Err(error) => return Err(error),
+        };
         let sources = ConfigSources {
             user: read(files, &self.user_config())?,
-            project: self.read_projects(files)?,
+            project,
             project_trusted,
             environment: self.environment.clone(),
             flags: Vec::new(),
             policy: read(files, &self.policy)?,
             current_dir: self.current_dir.clone(),
         };
-        Config::load(&sources).map_err(PluginsError::Configuration)
+        let mut config = Config::load(&sources).map_err(PluginsError::Configuration)?;
+        config.notices.extend(notice);
+        Ok(config)
     }
 }
 

@@ -206,6 +206,53 @@ fn a_wrong_configuration_shows_the_place() {
     }
 }
 
+/// A repository that nobody trusts yet must not keep people from working in its folder, nor from looking at it; one that is
+/// trusted is told what is wrong with it, and where.
+#[test]
+fn what_is_wrong_in_a_repository_stops_only_who_trusts_it() {
+    let wrong = "budget:\n  maxCots: 1\n";
+    let place = Place::new();
+    place.write("project/.mimir/config.yml", wrong);
+    place.write("project/.mimir/tools/x.yml", "name: [\n");
+    place.write("project/.mimir/commands/x.yml", "- 1\n");
+    place.write("x.ndjson", "");
+    let notice = "this repository's configuration is left out, since it is wrong: @/project/.mimir/config.yml:2: \
+                  unknown key `maxCots`; did you mean `maxCost`?";
+    for line in ["run hello", "replay @/x.ndjson", "plugin list", "sessions list"] {
+        let ran = place.run(line).done();
+        let said = one_line(&place.anonymous(&ran.err));
+        let starts_plugins = line.starts_with('r');
+        assert_eq!(said.matches(notice).count(), usize::from(starts_plugins), "{line}: {said}");
+        let said = one_line(&ran.out);
+        for folder in ["tools", "commands"] {
+            let left_out = format!("1 file in .mimir/{folder} is not used");
+            assert_eq!(said.contains(&left_out), line == "run hello", "{line}: {said}");
+        }
+    }
+    // What is no file at all
+    let file = place.project().join(".mimir/config.yml");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let said = one_line(&place.run("run hello").done().err);
+    assert!(said.contains("this repository's configuration is left out: the configuration can't be read"), "{said}");
+    fs::remove_dir(&file).unwrap();
+
+    let refused = |line: &str| {
+        let ran = place.run(line);
+        let err = one_line(&place.anonymous(&ran.err));
+        assert_eq!(ran.code, Some(1), "{line}: {err}");
+        assert!(err.contains("@/project/.mimir/config.yml:2:3") && err.contains("did you mean `maxCost`?"), "{err}");
+    };
+    place.write("project/.mimir/config.yml", wrong);
+    refused("plugin trust");
+    place.write("project/.mimir/config.yml", "");
+    place.run("plugin trust").done();
+    place.write("project/.mimir/config.yml", wrong);
+    for line in ["run hello", "replay @/x.ndjson", "plugin list"] {
+        refused(line);
+    }
+}
+
 #[test]
 fn a_broken_plugin_is_reported_and_the_others_load() {
     let place = Place::new();

@@ -85,8 +85,10 @@ impl Config {
     /// one also chooses the model, brings roles and MCP servers of names that nobody else uses, and allows what is of low
     /// risk. Neither says anything about providers.
     ///
+    /// A wrong file of a repository that is not trusted is left out, with a notice.
+    ///
     /// # Errors
-    /// [`ConfigError::Invalid`] with all that is wrong in all files, else the first variable or flag that is wrong.
+    /// [`ConfigError::Invalid`] with all that is wrong in all other files, else the first variable or flag that is wrong.
     pub fn load(sources: &ConfigSources) -> Result<Self, ConfigError> {
         let (layers, notices) = read::read_all(sources)?;
         merge::merge(&layers, sources.project_trusted, notices)

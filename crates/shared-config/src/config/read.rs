@@ -8,7 +8,7 @@ use super::{ConfigFile, ConfigSources, ConfigText, Layer, Origin};
 use crate::check::{self, Findings, Wrong};
 use crate::error::ConfigError;
 use crate::manifest_parse::{check_capabilities, check_limits};
-use crate::problem::{InvalidFile, line_and_column};
+use crate::problem::{InvalidFile, Problem, line_and_column};
 use crate::yaml::{Node, PathPart};
 use crate::{PluginId, schema};
 
@@ -70,9 +70,14 @@ impl ReadLayer {
 /// Reads all layers, from the weakest to the strongest. All that is wrong in files is reported at once. Also gives notices
 /// for people.
 pub(super) fn read_all(sources: &ConfigSources) -> Result<(Vec<ReadLayer>, Vec<String>), ConfigError> {
-    let mut invalid = Vec::new();
+    let (mut invalid, mut notices) = (Vec::new(), Vec::new());
     let mut file = |layer, source: &Option<ConfigText>| {
-        source.as_ref().and_then(|source| read_file(layer, source).map_err(|error| invalid.push(error)).ok())
+        let wrong = |file: InvalidFile| match layer {
+            // Nobody asked for it, and it could only narrow: it must not keep anybody from working in this folder
+            Layer::Project if !sources.project_trusted => notices.push(left_out(&file)),
+            _ => invalid.push(file),
+        };
+        source.as_ref().and_then(|source| read_file(layer, source).map_err(wrong).ok())
     };
     let user = file(Layer::User, &sources.user);
     let project = file(Layer::Project, &sources.project);
@@ -80,9 +85,26 @@ pub(super) fn read_all(sources: &ConfigSources) -> Result<(Vec<ReadLayer>, Vec<S
     if !invalid.is_empty() {
         return Err(ConfigError::Invalid { files: invalid });
     }
-    let (environment, notices) = read_environment(sources)?;
+    let (environment, more) = read_environment(sources)?;
+    notices.extend(more);
     let flags = read_flags(sources)?;
     Ok(([user, project, environment, flags, policy].into_iter().flatten().collect(), notices))
+}
+
+/// Says in one line why the configuration of a repository that is not trusted does not count. The rest is shown to who
+/// trusts it.
+fn left_out(file: &InvalidFile) -> String {
+    let InvalidFile { file, problems, .. } = file;
+    let (mut first, mut more) = (String::new(), String::new());
+    if let [Problem { message, help, line, .. }, others @ ..] = problems.as_slice() {
+        let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        first = format!(":{line}: {message}{help}");
+        if !others.is_empty() {
+            more = format!("; and {} more", others.len());
+        }
+    }
+    let text = format!("this repository's configuration is left out, since it is wrong: {file}{first}{more}");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn read_file(layer: Layer, source: &ConfigText) -> Result<ReadLayer, InvalidFile> {

@@ -205,6 +205,31 @@ fn an_untrusted_repository_is_left_out_with_a_notice() {
     assert_eq!(config.rules, Rules::default());
 }
 
+/// Whoever looks into a strange repository works there as if it said nothing; who trusts it sees all that is wrong.
+#[test]
+fn a_wrong_file_of_an_untrusted_repository_stops_nobody() {
+    let user = "model: own/model\nbudget: { maxCost: 9 }\n";
+    for (project, expected) in [
+        ("budget:\n  maxCots: 1\n", ":2: unknown key `maxCots`; did you mean `maxCost`?"),
+        ("budget: { maxCost: 1 }\nmodel: 7\nplugins: 8\n", ":2: "),
+        ("budget: { maxCost: 1\n", ":"),
+        ("- a\n", ":1: "),
+    ] {
+        let config = load(&Said { user, project, untrusted: true, ..Said::default() });
+        assert_eq!((config.model(), config.budget.max_cost), ("own/model", Some(9.0)), "{project}");
+        let [notice] = config.notices.as_slice() else { panic!("{project}: {:?}", config.notices) };
+        let begin = "this repository's configuration is left out, since it is wrong: /code/p/.mimir/config.yml";
+        assert!(notice.strip_prefix(begin).is_some_and(|rest| rest.starts_with(expected)), "{project}: {notice}");
+        assert!(!notice.contains('\n') && notice.len() < 400, "{notice}");
+        let error = try_load(&Said { user, project, ..Said::default() }).unwrap_err();
+        assert_eq!(error.files()[0].file, "/code/p/.mimir/config.yml", "{project}");
+    }
+    // The user's and the company's own are as wrong as before
+    for said in [Said { user: "x: 1", ..Said::default() }, Said { policy: "x: 1", ..Said::default() }] {
+        assert!(try_load(&Said { untrusted: true, project: "y: 1", ..said }).is_err());
+    }
+}
+
 /// A trusted repository's words about a plugin that is not its own are no secret.
 #[test]
 fn what_a_repository_says_about_others_plugins_is_told() {

@@ -64,7 +64,8 @@ fn the_configuration_loads() {
 #[test]
 fn the_printed_ellipses_are_reported_where_they_stand() {
     let project = Some(ConfigText::new("config.yml", CONFIG));
-    let error = Config::load(&ConfigSources { project, ..ConfigSources::default() }).unwrap_err();
+    let sources = ConfigSources { project, project_trusted: true, ..ConfigSources::default() };
+    let error = Config::load(&sources).unwrap_err();
     let problems = &error.files()[0].problems;
     assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [5]);
     assert_eq!(problems[0].path, "teams.plugins.required[0]");
