@@ -37,6 +37,11 @@ fn write(name: &str, source: &'static str) {
     fs::write(out.join(format!("{name}.js")), source).expect("OUT_DIR is writable");
 }
 
+/// Files that end a scope: all files that follow are in one inside it. V8 keeps the names of a scope with more than 75 of
+/// them in a hash table, which took 8 KiB of every isolate for those of the whole prelude. A test (`isolate::tables`)
+/// fails when there is such a table again.
+const SCOPES: &[&str] = &["00-primordials.js", "01-methods.js", "60-path.js"];
+
 fn prelude_source(folder: &Path) -> String {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .expect("the prelude is part of the crate")
@@ -45,23 +50,31 @@ fn prelude_source(folder: &Path) -> String {
         .collect();
     files.sort();
     let mut source = String::from("(function () {\n'use strict';\n");
+    let mut scopes = 0;
     for file in files {
         source.push_str(&fs::read_to_string(&file).expect("readable"));
         source.push('\n');
+        if file.file_name().is_some_and(|name| SCOPES.iter().any(|scope| name == *scope)) {
+            source.push_str("{\n");
+            scopes += 1;
+        }
     }
-    source.push_str(&format!("return [{}, warmUp];\n}})()", flags::ENTRY_POINTS.join(", ")));
+    assert_eq!(scopes, SCOPES.len(), "a file of `SCOPES` is gone");
+    let closing = "}\n".repeat(scopes);
+    source.push_str(&format!("return [{}, warmUp];\n{closing}}})()", flags::ENTRY_POINTS.join(", ")));
     inlined(&source)
 }
 
-/// The same program with the numbers of operations and kinds in the place of their names (`const OP_…`, `const KIND_…`).
-/// V8 keeps every name of the outermost function in a table of each isolate, which doubles when it is full.
+/// The same program with the numbers themselves in the place of the names of those in capital letters (`const OP_…`,
+/// `const MAX_…`). V8 keeps every name of the outermost function in a table of each isolate, which doubles when it is full.
 fn inlined(source: &str) -> String {
     let number_of = |line: &str| {
         let (name, rest) = line.strip_prefix("const ")?.split_once(" = ")?;
         let (number, _) = rest.split_once(';')?;
-        let is_named_number =
-            (name.starts_with("OP_") || name.starts_with("KIND_")) && number.bytes().all(|byte| byte.is_ascii_digit());
-        is_named_number.then(|| (name.to_owned(), number.to_owned()))
+        let is_named = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        let is_number = number.starts_with(|c: char| c.is_ascii_digit())
+            && number.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'x');
+        (is_named && is_number).then(|| (name.to_owned(), number.to_owned()))
     };
     let numbers: HashMap<String, String> = source.lines().filter_map(number_of).collect();
     assert!(!numbers.is_empty(), "the prelude names its operations");

@@ -40,6 +40,9 @@ const KIND_PROXY = 14;
 // Slots that no copy can be made of: promises, generators, weak collections, boxed symbols, shared buffers, ...
 const KIND_UNCLONEABLE = 15;
 
+/** What asks for a kind of object answers this until the first of the kind can be made. */
+const isNone = () => false;
+
 /** Makes something on its first use only: an isolate pays for the APIs that its plugin touches. */
 function once(make) {
   let made;
@@ -53,19 +56,13 @@ function once(make) {
 function lazyGlobals(load, names) {
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
-    ObjectDefineProperty(globalThis, name, {
-      __proto__: null,
-      configurable: true,
-      enumerable: false,
-      get() {
-        const value = load()[name];
-        dataProperty(globalThis, name, value);
-        return value;
-      },
-      set(value) {
-        dataProperty(globalThis, name, value);
-      },
-    });
+    // Getter and setter in one function, since every isolate has all of them.
+    const access = (...given) => {
+      const value = given.length > 0 ? given[0] : load()[name];
+      dataProperty(globalThis, name, value);
+      return value;
+    };
+    ObjectDefineProperty(globalThis, name, { __proto__: null, configurable: true, enumerable: false, get: access, set: access });
   }
 }
 

@@ -21,7 +21,7 @@ const loadDOMException = once(() => {
       } else {
         this.#name = toUSVString(options);
       }
-      captureStack(this, DOMException);
+      ErrorCaptureStackTrace(this, DOMException);
     }
 
     get name() { return this.#name; }
@@ -59,11 +59,6 @@ const loadDOMException = once(() => {
   }
   return { DOMException };
 });
-
-const captureStackTrace = Error.captureStackTrace;
-function captureStack(error, above) {
-  captureStackTrace(error, above);
-}
 
 function domException(message, name) {
   const { DOMException } = loadDOMException();

@@ -269,7 +269,7 @@ const loadEvents = once(() => {
   return { Event, CustomEvent, ErrorEvent, PromiseRejectionEvent, EventTarget, eventHandler, fire };
 });
 
-let isAbortSignal = () => false;
+let isAbortSignal = isNone;
 let isAborted;
 let reasonOf;
 // Runs `steps` when the signal aborts; the signal must not be aborted yet. Gives a function that forgets the steps.

@@ -13,7 +13,7 @@ const URL_SEARCH = 7;
 const URL_HASH = 8;
 const URL_ORIGIN = 9;
 
-let isURLSearchParams = () => false;
+let isURLSearchParams = isNone;
 let textOfParams;
 
 const loadURL = once(() => {

@@ -1,7 +1,7 @@
 // ReadableStream (https://streams.spec.whatwg.org/#rs), with default readers. Streams of type "bytes" are taken and read
 // by default readers as well; readers that bring their own buffer are not there.
 
-let isReadableStream = () => false;
+let isReadableStream = isNone;
 
 /** Makes a strategy's `size` and `highWaterMark`, with the checks that the standard asks for. */
 function strategyOf(strategy, defaultMark) {

@@ -312,9 +312,9 @@ const loadBlob = once(() => {
   return { Blob, File, FormData, bytesOfBlob, typeOfBlob, newBlob, appendToForm, encodeMultipart, decodeMultipart };
 });
 
-let isBlob = () => false;
-let isFile = () => false;
-let isFormData = () => false;
+let isBlob = isNone;
+let isFile = isNone;
+let isFormData = isNone;
 let entriesOfForm;
 
 lazyGlobals(loadBlob, ['Blob', 'File', 'FormData']);

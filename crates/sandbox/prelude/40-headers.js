@@ -1,6 +1,6 @@
 // Headers (https://fetch.spec.whatwg.org/#headers-class).
 
-let isHeaders = () => false;
+let isHeaders = isNone;
 
 const loadHeaders = once(() => {
   let newHeaders;

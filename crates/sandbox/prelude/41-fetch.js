@@ -1,8 +1,8 @@
 // Request, Response and fetch (https://fetch.spec.whatwg.org/#fetch-api). The request itself is made by the host, which
 // checks every address against what the plugin was granted, and follows redirects by the same checks.
 
-let isRequest = () => false;
-let isResponse = () => false;
+let isRequest = isNone;
+let isResponse = isNone;
 
 const loadFetch = once(() => {
   const { Headers, newHeaders, listOfHeaders, fillHeaders } = loadHeaders();

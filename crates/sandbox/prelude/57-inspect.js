@@ -76,7 +76,7 @@ const loadInspect = once(() => {
       case 'string': return depth === 0 ? value : JSONStringify(shortened(value));
       case 'number': return ObjectIs(value, -0) ? '-0' : `${value}`;
       case 'bigint': return `${value}n`;
-      case 'symbol': return StringOf(value);
+      case 'symbol': return String(value);
       case 'function': return `[function ${ownName(value) ?? 'anonymous'}]`;
       case 'object': break;
       default: return `${value}`;

@@ -12,8 +12,6 @@ const OP_SET_TIMER = 105; // (timer, milliseconds, repeats)
 const OP_CLEAR_TIMER = 106; // (timer)
 const OP_STARTED = 107; // (status, text)
 
-const StringOf = String;
-
 const DONE = 0;
 const THREW = 1;
 const INVALID = 2;
@@ -40,16 +38,6 @@ let nextTimer = 1;
 let disposer;
 
 // ---- errors to text
-
-/** The stack if it is a text. What makes it may be the plugin's own, and throw. */
-function stackOf(error) {
-  try {
-    const { stack } = error;
-    return typeof stack === 'string' ? stack : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 function describe(error) {
   let name = 'Error';
@@ -155,7 +143,7 @@ function register(returned) {
       const name = declared.auth[i];
       const provider = providers[name];
       if (typeof provider !== 'function') throw new TypeError(`auth.providers['${name}'] is no function`);
-      const execute = (config) => ReflectApply(provider, providers, [{ __proto__: null, ...config, oauth: loadOauth() }, ctx]);
+      const execute = (config) => ReflectApply(provider, providers, [{ __proto__: null, ...config, oauth: oauthFlows() }, ctx]);
       // No command has such a name
       MapPrototypeSet(commands, `auth:${name}`, { __proto__: null, execute });
     }
@@ -316,7 +304,7 @@ function abortCall(id, reason) {
 }
 
 function rejected(reason) {
-  log(LEVELS.warn, [`unhandled rejection: ${inspect(reason)}`]);
+  log(LEVEL_WARN, [`unhandled rejection: ${inspect(reason)}`]);
 }
 
 function dispose() {
@@ -327,7 +315,7 @@ function dispose() {
   try {
     dispose();
   } catch (error) {
-    log(LEVELS.error, [`dispose threw: ${inspect(error)}`]);
+    log(LEVEL_ERROR, [`dispose threw: ${inspect(error)}`]);
   }
 }
 
@@ -356,29 +344,25 @@ function fireTimer(timer) {
   try {
     ReflectApply(entry.callback, undefined, entry.args);
   } catch (error) {
-    log(LEVELS.error, [`a timer threw: ${inspect(error)}`]);
+    log(LEVEL_ERROR, [`a timer threw: ${inspect(error)}`]);
   }
 }
 
-function define(target, name, value) {
-  ObjectDefineProperty(target, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
-}
-
-define(globalThis, 'setTimeout', function setTimeout(callback, delay, ...args) {
+dataProperty(globalThis, 'setTimeout', function setTimeout(callback, delay, ...args) {
   return addTimer(callback, delay, false, args);
 });
-define(globalThis, 'setInterval', function setInterval(callback, delay, ...args) {
+dataProperty(globalThis, 'setInterval', function setInterval(callback, delay, ...args) {
   return addTimer(callback, delay, true, args);
 });
-define(globalThis, 'clearTimeout', function clearTimeout(timer) {
+dataProperty(globalThis, 'clearTimeout', function clearTimeout(timer) {
   clearTimer(timer);
 });
-define(globalThis, 'clearInterval', function clearInterval(timer) {
+dataProperty(globalThis, 'clearInterval', function clearInterval(timer) {
   clearTimer(timer);
 });
 
 runtimeSetTimeout = globalThis.setTimeout;
-runtimeReportError = (error) => log(LEVELS.error, [`uncaught: ${inspect(error)}`]);
+runtimeReportError = (error) => log(LEVEL_ERROR, [`uncaught: ${inspect(error)}`]);
 
 // ---- console and process
 
@@ -388,21 +372,21 @@ const loadConsole = once(() => {
 
   const console = {
     __proto__: {},
-    log: (...values) => log(LEVELS.info, values),
-    info: (...values) => log(LEVELS.info, values),
-    debug: (...values) => log(LEVELS.debug, values),
-    trace: (...values) => log(LEVELS.debug, ArrayPrototypeConcat(values, [new Error('trace')])),
-    warn: (...values) => log(LEVELS.warn, values),
-    error: (...values) => log(LEVELS.error, values),
-    dir: (value) => log(LEVELS.info, [value]),
-    table: (value) => log(LEVELS.info, [value]),
+    log: (...values) => log(LEVEL_INFO, values),
+    info: (...values) => log(LEVEL_INFO, values),
+    debug: (...values) => log(LEVEL_DEBUG, values),
+    trace: (...values) => log(LEVEL_DEBUG, ArrayPrototypeConcat(values, [new Error('trace')])),
+    warn: (...values) => log(LEVEL_WARN, values),
+    error: (...values) => log(LEVEL_ERROR, values),
+    dir: (value) => log(LEVEL_INFO, [value]),
+    table: (value) => log(LEVEL_INFO, [value]),
     assert(condition, ...values) {
-      if (!condition) log(LEVELS.error, ArrayPrototypeConcat(['assertion failed'], values));
+      if (!condition) log(LEVEL_ERROR, ArrayPrototypeConcat(['assertion failed'], values));
     },
     count(label = 'default') {
       const count = (MapPrototypeGet(counts, `${label}`) ?? 0) + 1;
       MapPrototypeSet(counts, `${label}`, count);
-      log(LEVELS.info, [`${label}: ${count}`]);
+      log(LEVEL_INFO, [`${label}: ${count}`]);
     },
     countReset(label = 'default') {
       MapPrototypeDelete(counts, `${label}`);
@@ -412,15 +396,15 @@ const loadConsole = once(() => {
     },
     timeLog(label = 'default', ...values) {
       const start = MapPrototypeGet(startTimes, `${label}`);
-      if (start !== undefined) log(LEVELS.info, ArrayPrototypeConcat([`${label}: ${DateNow() - start} ms`], values));
+      if (start !== undefined) log(LEVEL_INFO, ArrayPrototypeConcat([`${label}: ${DateNow() - start} ms`], values));
     },
     timeEnd(label = 'default') {
       const start = MapPrototypeGet(startTimes, `${label}`);
       MapPrototypeDelete(startTimes, `${label}`);
-      if (start !== undefined) log(LEVELS.info, [`${label}: ${DateNow() - start} ms`]);
+      if (start !== undefined) log(LEVEL_INFO, [`${label}: ${DateNow() - start} ms`]);
     },
-    group: (...values) => log(LEVELS.info, values),
-    groupCollapsed: (...values) => log(LEVELS.info, values),
+    group: (...values) => log(LEVEL_INFO, values),
+    groupCollapsed: (...values) => log(LEVEL_INFO, values),
     groupEnd() {},
   };
   return { console };

@@ -10,6 +10,8 @@ mod memory;
 #[cfg(test)]
 mod names;
 pub(crate) mod natives;
+#[cfg(test)]
+mod tables;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -121,7 +121,7 @@ const NAMESPACES: &[&str] = &[
 
 /// What runs when the snapshot is made, before there is any plugin: the captures, and the putting of guards.
 fn runs_before_plugins(source: &Source, line: &str) -> bool {
-    source.name == "00-primordials.js"
+    ["00-primordials.js", "01-methods.js"].contains(&&*source.name)
         || source.name == "80-guards.js"
         || (line.starts_with("const ") && !line.contains("=>"))
         || line.contains("= console.")
