@@ -1,5 +1,7 @@
 //! Running what a model asks for.
 
+use std::sync::OnceLock;
+
 use futures::future::join_all;
 use mimir_shared_providers::Message;
 use serde_json::{Map, Value};
@@ -7,12 +9,15 @@ use serde_json::{Map, Value};
 use crate::agent::{Agent, TASK};
 use crate::ended::Halt;
 use crate::turn::Done;
-use crate::{Shown, ToolCall, ToolOutcome, ToolRemark, context};
+use crate::{Shown, StoreError, ToolCall, ToolOutcome, ToolRemark, context};
+
+/// Whether a call began, and if so, whether that could be written down.
+type Begun = OnceLock<Result<(), StoreError>>;
 
 impl Agent {
     /// Runs calls in their order; those next to each other that only read, or that are
-    /// tasks for sub-agents, run at once. Each is in the journal before it
-    /// begins, and its end and its result are written together.
+    /// tasks for sub-agents, run at once. Each is in the journal before its tool runs and not before it was allowed, and its
+    /// end and its result are written together.
     pub(crate) async fn run_calls(&self, calls: Vec<ToolCall>) -> Result<Vec<Done>, Halt> {
         let at_once = self.live.shared.settings.calls_at_once.max(1);
         let mut done = Vec::with_capacity(calls.len());
@@ -42,16 +47,28 @@ impl Agent {
         let ports = &self.live.shared.ports;
         let session = self.live.id();
         for call in calls {
-            ports.store.call_started(session, self.id(), call).await?;
             self.live.show(Shown::ToolStarted { agent_id: self.id(), call });
         }
-        let running = calls.iter().map(|call| ports.toolbox.run(session, self.id(), call));
+        let begun: Vec<Begun> = calls.iter().map(|_| Begun::new()).collect();
+        let running = calls.iter().zip(&begun).map(|(call, begun)| {
+            let begins = async move {
+                let written = ports.store.call_started(session, self.id(), call).await;
+                let told = written.as_ref().map_err(ToString::to_string).copied();
+                let _ = begun.set(written);
+                told
+            };
+            ports.toolbox.run(session, self.id(), call, Box::pin(begins))
+        });
         let outcomes = self.interruption.race(join_all(running)).await?;
         let mut done = Vec::with_capacity(calls.len());
-        for (call, mut outcome) in calls.iter().zip(outcomes) {
+        for ((call, mut outcome), begun) in calls.iter().zip(outcomes).zip(begun) {
             outcome.result = context::clipped_result(outcome.result, self.live.shared.settings.max_result_bytes);
             let message = context::result_message(call, outcome.result.clone(), outcome.is_error);
-            let stored = ports.store.call_ended(session, self.id(), call, &outcome, message).await?;
+            let stored = match begun.into_inner() {
+                Some(Ok(())) => ports.store.call_ended(session, self.id(), call, &outcome, message).await?,
+                Some(Err(error)) => return Err(error.into()),
+                None => ports.store.call_refused(session, self.id(), call, &outcome, message).await?,
+            };
             self.tell_end(call, &outcome, &stored.message);
             done.push(Done { call: call.clone(), result: outcome.result });
         }

@@ -39,7 +39,9 @@ pub use commands::builtin_commands;
 pub use conversation::Conversation;
 pub use ended::{EndReason, Ended};
 pub use error::ChatError;
-pub use ports::{CommandOutcome, Commands, PluginLine, SlashCommand, ToolCall, ToolOutcome, ToolRemark, Toolbox};
+pub use ports::{
+    Begins, CommandOutcome, Commands, PluginLine, SlashCommand, ToolCall, ToolOutcome, ToolRemark, Toolbox,
+};
 pub use retry::{Sleeper, TokioSleeper};
 pub use screen::{Screen, Shown};
 pub use session_view::StoredSessions;

@@ -94,6 +94,7 @@ impl Live {
             match cut {
                 Some(at) => self.answer_cut(why, &cuts.remove(at)).await?,
                 None => {
+                    self.show(Shown::NotRun { call: &call });
                     let told = context::result_message(&call, Value::from(why.had_not_begun()), true);
                     self.append(&self.announcer_of(agent), told).await?;
                 }

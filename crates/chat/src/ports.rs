@@ -1,6 +1,7 @@
 //! What this crate needs and does not know.
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use mimir_plugins::PluginId;
 use mimir_shared_providers::ToolDefinition;
 use serde_json::{Map, Value};
@@ -16,8 +17,20 @@ pub trait Toolbox: Send + Sync {
     fn only_reads(&self, tool: &str) -> bool;
 
     /// Makes a call. If the future is dropped, what it started is stopped.
-    async fn run<'a>(&self, session_id: &'a str, agent_id: Option<&'a str>, call: &'a ToolCall) -> ToolOutcome;
+    ///
+    /// `begins` is awaited after everything that may keep the tool from running (plugins, the permission) and right before it
+    /// runs; where it gives an error, the tool does not run.
+    async fn run<'a>(
+        &self,
+        session_id: &'a str,
+        agent_id: Option<&'a str>,
+        call: &'a ToolCall,
+        begins: Begins<'a>,
+    ) -> ToolOutcome;
 }
+
+/// Writes down that a call begins. An error says why that could not be written.
+pub type Begins<'a> = BoxFuture<'a, Result<(), String>>;
 
 /// A call of a tool that a model asked for.
 #[derive(Debug, Clone, PartialEq)]

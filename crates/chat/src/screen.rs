@@ -19,6 +19,8 @@ pub enum Shown<'a> {
     Opened { session: &'a Session, is_resumed: bool, messages: usize },
     /// A tool call of an earlier process began, and nobody knows how it ended.
     OutcomeUnknown { call: &'a ToolCall },
+    /// A tool call was cut before its tool ran, and certainly had no effect.
+    NotRun { call: &'a ToolCall },
     /// The person's words were taken in.
     User { text: &'a str },
     /// The model is asked.
@@ -31,7 +33,7 @@ pub enum Shown<'a> {
     Retry { attempt: u32, wait: Duration, why: &'a str },
     /// A plugin kept messages from being sent.
     Blocked { by: Option<&'a PluginId>, reason: &'a str },
-    /// A tool is about to run.
+    /// A call is made: plugins and the permission come first, then the tool runs.
     ToolStarted { agent_id: Option<&'a str>, call: &'a ToolCall },
     /// A tool has run, or was kept from it.
     ToolEnded { agent_id: Option<&'a str>, call: &'a ToolCall, outcome: &'a ToolOutcome },

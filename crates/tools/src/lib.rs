@@ -28,7 +28,7 @@ pub use adapters::ProjectSearch;
 pub use builtin::{BuiltinPorts, BuiltinSettings, TodoItem, TodoStatus, Todos, builtin_tools, task_tool};
 pub use commands::{CommandCall, CommandCatalog, CommandInfo, CommandOutcome, NameConflict};
 pub use custom::{Containers, CustomFolder, CustomRunners, LoadProblem, load_custom_tools};
-pub use dispatcher::{Conflict, Dispatcher, Pass, ToolInfo};
+pub use dispatcher::{Begins, Conflict, Dispatcher, Pass, ToolInfo};
 pub use mcp::{McpLimits, McpServer, McpServers, McpStatus, server_environment};
 pub use plugin_host::SandboxIsolates;
 pub use plugin_ports::{IsolateTool, Isolates, OfferedCommand, OfferedTool, PluginCall, PluginHost};

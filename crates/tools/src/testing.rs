@@ -107,6 +107,17 @@ impl Stage {
         self.dispatcher.dispatch(call, context).await
     }
 
+    /// The same for a call with a journal, which may fail.
+    pub(crate) async fn call_journalled(&self, tool: &str, args: Value, begins: Result<(), String>) -> ToolOutcome {
+        let call = ToolCall { id: "c1".to_owned(), name: tool.to_owned(), args };
+        let context = CallContext { session_id: "s1".to_owned(), ..CallContext::default() };
+        let written = Box::pin(async {
+            self.log.lock().unwrap().push("begins".to_owned());
+            begins
+        });
+        self.dispatcher.dispatch_journalled(call, context, written).await
+    }
+
     /// What happened so far, and forgets it.
     pub(crate) fn log(&self) -> Vec<String> {
         std::mem::take(&mut self.log.lock().unwrap())

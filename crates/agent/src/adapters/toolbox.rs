@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mimir_chat::{ToolCall, ToolOutcome, ToolRemark, Toolbox, WeakChat};
+use mimir_chat::{Begins, ToolCall, ToolOutcome, ToolRemark, Toolbox, WeakChat};
 use mimir_shared_providers::ToolDefinition;
 use mimir_tools::{CallContext, Dispatcher, Remark};
 
@@ -26,7 +26,13 @@ impl Toolbox for DispatchedTools {
         self.dispatcher.only_reads(tool)
     }
 
-    async fn run<'a>(&self, session_id: &'a str, agent_id: Option<&'a str>, call: &'a ToolCall) -> ToolOutcome {
+    async fn run<'a>(
+        &self,
+        session_id: &'a str,
+        agent_id: Option<&'a str>,
+        call: &'a ToolCall,
+        begins: Begins<'a>,
+    ) -> ToolOutcome {
         let ToolCall { id, name, args } = call.clone();
         let chat = self.chat.get().and_then(WeakChat::upgrade);
         let cause = agent_id.zip(chat).map(|(agent, chat)| chat.cause_of(session_id, agent)).unwrap_or_default();
@@ -36,7 +42,8 @@ impl Toolbox for DispatchedTools {
             cause,
             changed_by: None,
         };
-        let outcome = self.dispatcher.dispatch(mimir_tools::ToolCall { id, name, args }, context).await;
+        let call = mimir_tools::ToolCall { id, name, args };
+        let outcome = self.dispatcher.dispatch_journalled(call, context, begins).await;
         ToolOutcome {
             result: outcome.result,
             is_error: outcome.is_error,

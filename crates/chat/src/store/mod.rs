@@ -82,7 +82,7 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError::NoMessage`] if `last` is not part of the main conversation.
     async fn compact(&self, session: &str, last: &str, summary: Message) -> Result<Stored, StoreError>;
 
-    /// Writes down that a call is about to begin.
+    /// Writes down that a call begins. Its tool does not run before this is on disk.
     async fn call_started<'a>(
         &self,
         session: &str,
@@ -100,11 +100,23 @@ pub trait SessionStore: Send + Sync {
         message: Message,
     ) -> Result<Stored, StoreError>;
 
+    /// Writes down a call that ended without having begun, since it was refused, together with the message that tells the model
+    /// why: both, or neither.
+    async fn call_refused<'a>(
+        &self,
+        session: &str,
+        agent_id: Option<&'a str>,
+        call: &ToolCall,
+        outcome: &ToolOutcome,
+        message: Message,
+    ) -> Result<Stored, StoreError>;
+
     /// Closes the journal's entry of a call that was cut, together with the message that tells the model that nobody knows how
     /// it ended: both, or neither. `cut` is as [`cut_calls`](Self::cut_calls) gave it.
     async fn call_cut(&self, session: &str, cut: &Journalled, message: Message) -> Result<Stored, StoreError>;
 
-    /// The calls that began and have no end, the oldest first: what was under way when a process was killed.
+    /// The calls that began and have no end, the oldest first: what was under way when a process was killed. A write of this
+    /// store that was given up half-way is decided before: what is missing here never begins.
     async fn cut_calls(&self, session: &str) -> Result<Vec<Journalled>, StoreError>;
 
     /// Writes down that a sub-agent begins.

@@ -93,7 +93,7 @@ pub struct CallRecord {
     pub tool: String,
     /// The arguments that the model sent.
     pub args: Value,
-    /// When it began, in milliseconds since 1970.
+    /// When it began, in milliseconds since 1970; when it was refused, if it never did.
     pub started_at: u64,
     /// When it ended, or was found to be cut, in milliseconds since 1970; nothing if neither is known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]

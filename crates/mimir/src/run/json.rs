@@ -58,6 +58,7 @@ fn line(shown: Shown<'_>) -> Value {
             json!({ "type": "session", "session": session, "resumed": is_resumed, "messages": messages })
         }
         Shown::OutcomeUnknown { call } => json!({ "type": "outcomeUnknown", "call": called(call) }),
+        Shown::NotRun { call } => json!({ "type": "notRun", "call": called(call) }),
         Shown::User { text } => json!({ "type": "user", "text": text }),
         Shown::Asking { agent_id, model } => json!({ "type": "asking", "agentId": agent_id, "model": model }),
         Shown::Text { agent_id, piece } => json!({ "type": "text", "agentId": agent_id, "text": piece }),

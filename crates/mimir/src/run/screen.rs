@@ -160,6 +160,11 @@ impl State {
                 );
                 self.marked("?", Theme::WARN, &text)
             }
+            Shown::NotRun { call } => self.marked(
+                "–",
+                Theme::DIM,
+                &format!("{} did not run: it was cut off before it began", described(call, 60)),
+            ),
             Shown::User { text } => {
                 self.begin(Above::Words)?;
                 let typed = Theme::TYPE;

@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use mimir_plugins::events::{Decision, ToolExecuteAfter, ToolExecuteBefore};
 use mimir_plugins::{Hooks, PluginId};
 use mimir_shared_platform::Clock;
@@ -35,6 +36,9 @@ pub struct Dispatcher {
     disabled: Vec<String>,
     tools: RwLock<Registry>,
 }
+
+/// What is to be done before a tool runs, and after everything that may keep it from running.
+pub type Begins<'a> = BoxFuture<'a, Result<(), String>>;
 
 /// Why a call ended before its tool ran: what the model is told.
 struct Refused(String);
@@ -107,6 +111,13 @@ impl Dispatcher {
     /// Makes a call: checks the arguments, lets plugins change or block it, asks for the permission, runs the tool, and
     /// lets plugins change what came of it. If the future is dropped, the tool is stopped.
     pub async fn dispatch(&self, call: ToolCall, context: CallContext) -> ToolOutcome {
+        self.dispatch_journalled(call, context, Box::pin(async { Ok(()) })).await
+    }
+
+    /// The same for a call that somebody keeps a journal of. `begins` is awaited once everybody has allowed it and right before
+    /// the tool runs, so a call for which it was not polled has certainly not run. If it gives an error, the tool does not run,
+    /// and the model is told the error.
+    pub async fn dispatch_journalled(&self, call: ToolCall, context: CallContext, begins: Begins<'_>) -> ToolOutcome {
         let started_with = call.args.as_object().cloned().unwrap_or_default();
         let mut outcome = ToolOutcome {
             result: Value::Null,
@@ -115,14 +126,20 @@ impl Dispatcher {
             duration_ms: 0,
             remarks: Vec::new(),
         };
-        if let Err(Refused(why)) = self.call(call, context, &mut outcome).await {
+        if let Err(Refused(why)) = self.call(call, context, begins, &mut outcome).await {
             outcome.result = Value::String(shortened(&why, LONGEST_REFUSAL));
             outcome.is_error = true;
         }
         outcome
     }
 
-    async fn call(&self, call: ToolCall, context: CallContext, outcome: &mut ToolOutcome) -> Result<(), Refused> {
+    async fn call(
+        &self,
+        call: ToolCall,
+        context: CallContext,
+        begins: Begins<'_>,
+        outcome: &mut ToolOutcome,
+    ) -> Result<(), Refused> {
         let ToolCall { id, name, args } = call;
         let tool = self.find(&name).ok_or_else(|| self.unknown(&name))?;
         let name = &tool.info.definition.name;
@@ -143,6 +160,7 @@ impl Dispatcher {
             self.permit(need, &context, outcome).await?;
         }
 
+        begins.await.map_err(|why| Refused(format!("`{name}` did not run: {why}")))?;
         let pass = Pass::new(id, args, context, need);
         let ran = self.run(&tool, &pass).await;
         outcome.duration_ms = u64::try_from(ran.took.as_millis()).unwrap_or(u64::MAX);

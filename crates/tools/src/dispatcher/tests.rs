@@ -101,6 +101,23 @@ async fn every_source_passes_before_permission_and_after() {
 }
 
 #[tokio::test]
+async fn a_call_begins_once_everybody_allowed_it_and_before_it_runs() {
+    let check =
+        async |permission: fn() -> Permission, args: Value, begins: Result<(), String>, told: &str, log: &[&str]| {
+            let stage = stage(Double::new("t", ToolSource::Builtin), |_| None, permission);
+            assert_eq!(stage.call_journalled("t", args, begins).await.result, told);
+            assert_eq!(stage.log(), log);
+        };
+    let args = || json!({"path": "a"});
+    let all = ["tool.execute.before t", "permission write a", "begins", "run t \"a\"", "tool.execute.after t"];
+    check(allowed, args(), Ok(()), "done", &all).await;
+    check(allowed, args(), Err("the disk is full".to_owned()), "`t` did not run: the disk is full", &all[..3]).await;
+    let refused = "`t` did not run: you refused the permission: not now";
+    check(denied, args(), Ok(()), refused, &all[..2]).await;
+    check(allowed, json!({"path": "nonsense"}), Ok(()), "that makes no sense", &all[..1]).await;
+}
+
+#[tokio::test]
 async fn what_a_plugin_blocks_does_not_run_whatever_its_source() {
     for source in SOURCES {
         let block = |raised: &Raised| Some(emitted(Outcome::Blocked, Some("too bold"), &raised.payload));

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{SqliteSessions, database, signed, unsigned};
-use crate::{CallOutcome, CallRecord, CallRemark, Journalled, StoreError, Stored, ToolCall, ToolOutcome};
+use crate::{CallOutcome, CallRecord, CallRemark, Journalled, StoreError, Stored, ToolCall, ToolOutcome, ToolRemark};
 
 impl SqliteSessions {
     pub(super) async fn journal_start(
@@ -31,21 +31,28 @@ impl SqliteSessions {
         outcome: &ToolOutcome,
         message: Message,
     ) -> Result<Stored, StoreError> {
-        let outcome = CallOutcome {
-            is_error: outcome.is_error,
-            args: outcome.args.clone(),
-            duration_ms: outcome.duration_ms,
-            remarks: outcome
-                .remarks
-                .iter()
-                .map(|remark| CallRemark {
-                    plugin: remark.plugin.as_ref().map(ToString::to_string),
-                    what: remark.what.clone(),
-                    reason: remark.reason.clone(),
-                })
-                .collect(),
-        };
-        self.close_entry(session, agent_id, call, None, Some(&outcome), message).await
+        self.close_entry(session, agent_id, call, None, Some(outcome), message).await
+    }
+
+    pub(super) async fn journal_refused(
+        &self,
+        session: &str,
+        agent_id: Option<&str>,
+        call: &ToolCall,
+        outcome: &ToolOutcome,
+        message: Message,
+    ) -> Result<Stored, StoreError> {
+        let outcome = written(outcome)?;
+        let mut transaction = self.write(session).await?;
+        let stored = self.insert(&mut transaction, session, agent_id, None, message).await?;
+        let insert = "INSERT INTO calls (session, id, agent, tool, args, started_at, ended_at, outcome, message) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)";
+        let query = sqlx::query(insert).bind(session).bind(&call.id).bind(agent_id).bind(&call.name);
+        let query = query.bind(call.args.to_string()).bind(signed(self.clock.now_ms())).bind(outcome);
+        let query = query.bind(stored.message.id.as_deref());
+        query.execute(&mut *transaction).await.map_err(self.writing())?;
+        self.database.commit(transaction).await?;
+        Ok(stored)
     }
 
     pub(super) async fn journal_cut(
@@ -65,11 +72,10 @@ impl SqliteSessions {
         agent_id: Option<&str>,
         call: &ToolCall,
         started_at: Option<u64>,
-        outcome: Option<&CallOutcome>,
+        outcome: Option<&ToolOutcome>,
         message: Message,
     ) -> Result<Stored, StoreError> {
-        let outcome = outcome.map(serde_json::to_string).transpose();
-        let outcome = outcome.map_err(|error| database::failed("written", error))?;
+        let outcome = outcome.map(written).transpose()?;
         let mut transaction = self.write(session).await?;
         let stored = self.insert(&mut transaction, session, agent_id, None, message).await?;
         // A model may name two calls alike: then the one with these arguments, and among equals the first
@@ -90,7 +96,7 @@ impl SqliteSessions {
     }
 
     pub(super) async fn under_way(&self, session: &str) -> Result<Vec<Journalled>, StoreError> {
-        let mut reader = self.database.snapshot().await?;
+        let mut reader = self.database.settled().await?;
         self.by_id(&mut reader, session).await?;
         let select = "SELECT id, agent, tool, args, started_at FROM calls \
                       WHERE session = ?1 AND ended_at IS NULL ORDER BY number";
@@ -115,6 +121,22 @@ impl SqliteSessions {
         let rows = sqlx::query(select).bind(session).fetch_all(reader).await;
         rows.and_then(|rows| rows.iter().map(record).collect()).map_err(self.reading())
     }
+}
+
+/// An outcome as it is kept.
+fn written(outcome: &ToolOutcome) -> Result<String, StoreError> {
+    let remark = |remark: &ToolRemark| CallRemark {
+        plugin: remark.plugin.as_ref().map(ToString::to_string),
+        what: remark.what.clone(),
+        reason: remark.reason.clone(),
+    };
+    let outcome = CallOutcome {
+        is_error: outcome.is_error,
+        args: outcome.args.clone(),
+        duration_ms: outcome.duration_ms,
+        remarks: outcome.remarks.iter().map(remark).collect(),
+    };
+    serde_json::to_string(&outcome).map_err(|error| database::failed("written", error))
 }
 
 fn record(row: &SqliteRow) -> Result<CallRecord, sqlx::Error> {

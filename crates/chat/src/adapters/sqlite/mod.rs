@@ -235,6 +235,17 @@ impl SessionStore for SqliteSessions {
         self.journal_end(session, agent_id, call, outcome, message).await
     }
 
+    async fn call_refused<'a>(
+        &self,
+        session: &str,
+        agent_id: Option<&'a str>,
+        call: &ToolCall,
+        outcome: &ToolOutcome,
+        message: Message,
+    ) -> Result<Stored, StoreError> {
+        self.journal_refused(session, agent_id, call, outcome, message).await
+    }
+
     async fn call_cut(&self, session: &str, cut: &Journalled, message: Message) -> Result<Stored, StoreError> {
         self.journal_cut(session, cut, message).await
     }

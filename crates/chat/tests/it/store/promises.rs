@@ -215,6 +215,48 @@ async fn the_journal_knows_what_was_cut() {
     assert_eq!(states, [(false, true, true), (false, false, false), (true, true, false)]);
 }
 
+#[tokio::test]
+async fn a_call_that_was_refused_is_kept_and_never_under_way() {
+    let place = Place::new();
+    let store = place.store().await;
+    let session = begin(&store).await.id;
+    let told = store.call_refused(&session, Some("a1"), &call("c1"), &outcome(), user("refused")).await.unwrap();
+    assert_eq!(store.cut_calls(&session).await.unwrap(), []);
+    let found = store.export(&session).await.unwrap();
+    assert_eq!(texts(&found.messages), ["refused"]);
+    let [refused] = found.calls.as_slice() else { panic!("{:?}", found.calls) };
+    assert_eq!((refused.agent_id.as_deref(), refused.is_cut, refused.ended_at), (Some("a1"), false, Some(START)));
+    assert_eq!(refused.message_id, told.message.id);
+    assert!(refused.outcome.is_some());
+}
+
+/// Who asks what was cut hears of a beginning that was given up half-way, or there is none, now and later.
+#[tokio::test]
+async fn a_beginning_that_is_given_up_is_decided_before_anybody_asks() {
+    let place = Place::new();
+    let store = place.store().await;
+    let session = begin(&store).await.id;
+    let mut kept = 0;
+    for polls in 0..60 {
+        let id = format!("c{polls}");
+        {
+            let begun = call(&id);
+            let mut write = std::pin::pin!(store.call_started(&session, None, &begun));
+            for _ in 0..polls {
+                if futures::poll!(&mut write).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        let found = store.cut_calls(&session).await.unwrap();
+        store.append(&session, None, user("later")).await.unwrap();
+        assert_eq!(store.cut_calls(&session).await.unwrap(), found, "after {polls} polls");
+        kept = found.len();
+    }
+    assert!(kept > 0, "some began");
+}
+
 /// Nothing keeps a model from naming two calls alike.
 #[tokio::test]
 async fn calls_of_one_name_are_closed_one_by_one() {

@@ -70,7 +70,7 @@ async fn what_they_say() {
     assert_eq!(cost, "this session  $0.0250\ntoday (UTC)   $0.0250 of $2.00\ntokens        20 in, 5 out");
     let context = said(&world, &conversation, "/context").await;
     let lines: Vec<&str> = context.lines().collect();
-    assert!(lines[1].ends_with("2 messages") && lines[2].ends_with("5 tools"), "{context}");
+    assert!(lines[1].ends_with("2 messages") && lines[2].ends_with("7 tools"), "{context}");
     assert!(lines[3].contains("30 tokens of 150,000"), "{context}");
     let plugins = said(&world, &conversation, "/plugins").await;
     assert_eq!(plugins, "guard 1.0.0: active; blocked 2 calls\nguard 1.0.0: active; did nothing yet");

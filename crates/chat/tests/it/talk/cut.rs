@@ -58,8 +58,10 @@ fn check(world: &World, before: &[String], at: usize) {
     for (id, results) in calls {
         assert_eq!(results, 1, "{id} at {at}: {lines:#?}");
     }
+    let begun = world.store.begun("s1");
     for (id, times) in world.runs() {
         assert_eq!(times, 1, "{id} at {at}");
+        assert!(begun.contains(&id), "{id} ran and is not in the journal, at {at}");
     }
     assert_eq!(lines[..before.len()], *before, "nothing is lost, at {at}");
     let ids: HashSet<_> = stored.iter().map(|stored| stored.message.id.clone()).collect();
@@ -196,6 +198,7 @@ async fn a_call_that_was_cut_is_told() {
     assert_eq!(world.lines(), expected);
     let shown = world.shown();
     assert!(shown.contains(&"unknown a".to_owned()) && !shown.contains(&"unknown b".to_owned()));
+    assert!(shown.contains(&"not run b".to_owned()) && !shown.contains(&"not run a".to_owned()));
     assert!(shown.contains(&"opened true 2".to_owned()));
     assert_eq!(conversation.go_on().await.unwrap().text, "I will look");
     assert_eq!(world.tools.runs.lock().unwrap().as_slice(), ["a"]);
@@ -204,4 +207,28 @@ async fn a_call_that_was_cut_is_told() {
     // Once more, and nothing is left to tell
     world.chat().resume("s1", None).await.unwrap();
     assert_eq!(world.lines().len(), 5);
+}
+
+/// A call that waits for its permission, of the main agent or of a sub-agent, has not run.
+#[tokio::test]
+async fn a_call_that_waits_for_its_permission_has_not_run() {
+    const CUT: &str = "not run: the process ended before this began. Ask for it again if it is still needed";
+    let world = World::playing([Answer::call("a", "ask", json!({})), Answer::text("fine")]);
+    let (_chat, conversation) = world.begin().await;
+    polled(conversation.send("do it"), 200);
+    drop(conversation);
+    world.chat().resume("s1", None).await.unwrap();
+    assert_eq!(world.lines()[2..], [format!("tool: a!={CUT}")]);
+    let told = |what: &str| world.shown().iter().filter(|line| line.starts_with(what)).count();
+    assert_eq!((told("not run a"), told("unknown")), (1, 0));
+
+    let task = Answer::call("t", "task", json!({"role": "explore", "prompt": "look"}));
+    let world = World::playing([task, Answer::call("a", "ask", json!({}))]).with(|it| it.roles = vec![role("explore")]);
+    let (_chat, conversation) = world.begin().await;
+    polled(conversation.send("do it"), 300);
+    drop(conversation);
+    world.chat().resume("s1", None).await.unwrap();
+    let lines = history(&world);
+    assert!(lines.contains(&format!("tool: a!={CUT}")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("tool: t!=outcome unknown")), "{lines:#?}");
 }

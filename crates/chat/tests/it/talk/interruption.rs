@@ -62,6 +62,21 @@ async fn every_call_has_a_result() {
 }
 
 #[tokio::test]
+async fn an_open_question_is_answered_by_nothing() {
+    let calls = [("a", "bash"), ("b", "ask")];
+    let calls = calls.map(|(id, tool)| (id.to_owned(), tool.to_owned(), json!({}))).to_vec();
+    let expected = [
+        "user: do it",
+        "assistant: bash(a) ask(b)",
+        "tool: a=bash ran",
+        "tool: b!=not run: the person interrupted before this began",
+    ];
+    let world = check(playing(vec![Answer::Says(Vec::new(), calls)]), &expected).await;
+    assert!(world.shown().contains(&"not run b".to_owned()));
+    assert_eq!(world.store.begun("s1").len(), 1);
+}
+
+#[tokio::test]
 async fn a_wait_and_a_plugin_are_interrupted() {
     let limited = mimir_shared_providers::ProviderError::RateLimited {
         provider: "fake".to_owned(),

@@ -44,6 +44,11 @@ impl MemoryStore {
         self.state().fails = fails;
     }
 
+    /// The calls that the journal has.
+    pub(crate) fn begun(&self, session: &str) -> HashSet<String> {
+        self.state().kept(session).calls.iter().map(|(begun, _)| begun.call.id.clone()).collect()
+    }
+
     pub(crate) fn history_now(&self, session: &str) -> Vec<Stored> {
         self.state().kept(session).messages.clone()
     }
@@ -254,6 +259,22 @@ impl SessionStore for MemoryStore {
             state.add(session, agent_id, message)
         };
         self.write(session, end).await
+    }
+
+    async fn call_refused<'a>(
+        &self,
+        session: &str,
+        agent_id: Option<&'a str>,
+        call: &ToolCall,
+        _outcome: &ToolOutcome,
+        message: Message,
+    ) -> Result<Stored, StoreError> {
+        let refuse = |state: &mut State| {
+            let calls = &state.kept(session).calls;
+            assert!(calls.iter().all(|(it, _)| it.call.id != call.id), "the call {} began", call.id);
+            state.add(session, agent_id, message)
+        };
+        self.write(session, refuse).await
     }
 
     async fn call_cut(&self, session: &str, cut: &Journalled, message: Message) -> Result<Stored, StoreError> {

@@ -220,6 +220,20 @@ async fn plugins_see_the_stored_session() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_refused_never_began() {
+    let answers = vec![asks(&[("a", "read"), ("b", "forbidden")]), Answer::text("done")];
+    let expected = [
+        "user: do it",
+        "assistant: let me read(a) forbidden(b)",
+        "tool: a=read ran",
+        "tool: b!=not allowed",
+        "assistant: done",
+    ];
+    let world = check(answers, &expected, EndReason::Completed).await;
+    assert_eq!(world.store.begun("s1").into_iter().collect::<Vec<_>>(), ["a"]);
+}
+
+#[tokio::test]
 async fn nothing_is_said_that_can_not_be_stored() {
     let world = World::playing([]);
     let (_chat, conversation) = world.begin().await;

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream;
 use mimir_chat::{
-    Chat, ChatPorts, ChatSettings, CommandOutcome, Commands, Conversation, Parent, PluginLine, Screen, SessionStore,
-    Shown, SlashCommand, Sleeper, SubTask, ToolCall, ToolOutcome, Toolbox, WeakChat,
+    Begins, Chat, ChatPorts, ChatSettings, CommandOutcome, Commands, Conversation, Parent, PluginLine, Screen,
+    SessionStore, Shown, SlashCommand, Sleeper, SubTask, ToolCall, ToolOutcome, Toolbox, WeakChat,
 };
 use mimir_plugins::events::{Emit, Emitted, Outcome, Raised};
 use mimir_plugins::{EventName, Hooks, LlmProvider, Message, PluginId};
@@ -185,7 +185,8 @@ pub(crate) fn line(message: &Message) -> String {
     line
 }
 
-/// The tools: `read` and `list` only read, `bash` does not, `hang` never ends, `task` starts a sub-agent.
+/// The tools: `read` and `list` only read, `bash` does not, `hang` never ends, `task` starts a sub-agent. The permission for
+/// `ask` is never given, that for `forbidden` is refused.
 #[derive(Default)]
 pub(crate) struct Tools {
     pub(crate) runs: Mutex<Vec<String>>,
@@ -198,7 +199,7 @@ pub(crate) struct Tools {
 #[async_trait]
 impl Toolbox for Tools {
     async fn definitions<'a>(&self, _: Option<&'a str>) -> Vec<ToolDefinition> {
-        let names = ["read", "list", "bash", "hang", "task"];
+        let names = ["read", "list", "bash", "hang", "task", "ask", "forbidden"];
         let definition = |name: &str| ToolDefinition {
             name: name.to_owned(),
             description: String::new(),
@@ -211,7 +212,29 @@ impl Toolbox for Tools {
         matches!(tool, "read" | "list")
     }
 
-    async fn run<'a>(&self, session_id: &'a str, agent_id: Option<&'a str>, call: &'a ToolCall) -> ToolOutcome {
+    async fn run<'a>(
+        &self,
+        session_id: &'a str,
+        agent_id: Option<&'a str>,
+        call: &'a ToolCall,
+        begins: Begins<'a>,
+    ) -> ToolOutcome {
+        let refused = |why: &str| ToolOutcome {
+            result: Value::from(why),
+            is_error: true,
+            args: Map::new(),
+            duration_ms: 0,
+            remarks: Vec::new(),
+        };
+        tokio::task::yield_now().await;
+        match call.name.as_str() {
+            "ask" => std::future::pending().await,
+            "forbidden" => return refused("not allowed"),
+            _ => {}
+        }
+        if let Err(why) = begins.await {
+            return refused(&why);
+        }
         self.runs.lock().unwrap().push(call.id.clone());
         let now = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
         self.most_at_once.fetch_max(now, Ordering::Relaxed);
@@ -298,6 +321,7 @@ impl Screen for Lines {
         let line = match shown {
             Shown::Opened { is_resumed, messages, .. } => format!("opened {is_resumed} {messages}"),
             Shown::OutcomeUnknown { call } => format!("unknown {}", call.id),
+            Shown::NotRun { call } => format!("not run {}", call.id),
             Shown::User { text } => format!("user {text}"),
             Shown::Asking { agent_id, model } => format!("{}asking {model}", by(agent_id)),
             Shown::Text { agent_id, piece } => format!("{}text {piece}", by(agent_id)),
