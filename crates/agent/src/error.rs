@@ -24,6 +24,8 @@ pub enum AgentError {
     Model {
         /// The model.
         model: String,
+        /// The one that was probably meant.
+        meant: Option<String>,
         /// Why.
         #[source]
         source: ProviderError,
@@ -84,11 +86,24 @@ impl AgentError {
             Self::Secrets { .. } => {
                 Some("make it readable for you alone (`chmod 600`), one `NAME: value` a line".into())
             }
-            Self::Model { .. } => Some("say `provider/model`, as `anthropic/…`; `scripted` needs no key".into()),
+            Self::Model { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
+            Self::Model { meant: None, .. } => {
+                Some("say `provider/model`, as `anthropic/…`; `scripted` needs no key".into())
+            }
             Self::Provider(_) => Some("change `providers` in ~/.mimir/config.yml".into()),
             Self::Record { .. } => Some("name a file that does not exist yet, in a folder that you may write".into()),
             Self::Sessions(error) => error.hint(),
             Self::Plugins(_) | Self::File(_) | Self::Project(_) | Self::Scenario { .. } | Self::Folder { .. } => None,
         }
     }
+}
+
+/// An error with what caused it.
+pub(crate) fn in_one_line(error: &dyn std::error::Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mimir_shared_config::{Config, ProviderKind as Kind, yaml_file};
+use mimir_shared_config::{Config, KeySource, ProviderKind as Kind, nearest, yaml_file};
 use mimir_shared_providers::{
-    Credentials, HttpProvider, LlmProvider, ProviderKind, ProviderRouter, ProviderSettings, Scenario, ScenarioModel,
-    Secret, Transport,
+    Credentials, HttpProvider, LlmProvider, PriceTable, ProviderKind, ProviderRouter, ProviderSettings, Scenario,
+    ScenarioModel, Secret, Transport,
 };
 
 use crate::AgentError;
@@ -40,6 +40,38 @@ pub(crate) fn router(
         providers.push(Arc::new(provider));
     }
     Ok(ProviderRouter::new(providers))
+}
+
+/// Whether the model can be asked at all, so that nobody finds out after the first words.
+pub(crate) fn check(router: &ProviderRouter, config: &Config, keys: &Keys<'_>, model: &str) -> Result<(), AgentError> {
+    let (asked, _) = router.find(model).map_err(|source| AgentError::Model {
+        model: model.to_owned(),
+        meant: near(router, model),
+        source,
+    })?;
+    let Some(provider) = config.provider(asked.name()) else { return Ok(()) };
+    // Whoever signs in is asked when the model is
+    let (None, Some(source)) = (&provider.auth, &provider.key) else { return Ok(()) };
+    if keys.find(source)?.is_some() {
+        return Ok(());
+    }
+    let hint = match source {
+        KeySource::Variable(name) => format!("set {name}, or write `{name}: …` into ~/.mimir/secrets.yml"),
+        KeySource::Secret(name) => format!("write `{name}: …` into ~/.mimir/secrets.yml"),
+    };
+    Err(AgentError::NoKey { model: model.to_owned(), hint })
+}
+
+/// The model that was probably meant: one of the same name of a provider that there is, or one whose price is known.
+fn near(router: &ProviderRouter, model: &str) -> Option<String> {
+    let (name, rest) = model.split_once('/').unwrap_or(("", model));
+    let provider = nearest(name, router.names()).filter(|_| !name.is_empty() && !rest.is_empty());
+    let known = || nearest(rest, PriceTable::builtin().models().map(|(known, _)| known));
+    match provider {
+        Some(provider) => Some(format!("{provider}/{rest}")),
+        // A name that says itself whose it is needs no provider in front
+        None => known().map(str::to_owned),
+    }
 }
 
 /// Reads what the scripted model is to play.

@@ -13,7 +13,7 @@ use mimir_shared_config::{Config, KeySource, SCRIPTED_MODEL};
 use mimir_shared_platform::{
     Clock, DockerEngine, FileSystem, HostProcesses, Notifier, OsFileSystem, ReqwestClient, SystemClock,
 };
-use mimir_shared_providers::{Credentials, PriceTable, ProviderRouter, Transport};
+use mimir_shared_providers::{Credentials, PriceTable, Transport};
 use mimir_tools::{
     BuiltinPorts, BuiltinSettings, CommandCatalog, Conflict, Containers, CustomFolder, CustomRunners, Dispatcher,
     LoadProblem, McpLimits, McpServer, McpServers, PluginHost, ProjectSearch, Role, SandboxIsolates, builtin_tools,
@@ -25,12 +25,14 @@ use crate::adapters::commands::CatalogCommands;
 use crate::adapters::credentials::PluginCredentials;
 use crate::adapters::deeds::Deeds;
 use crate::adapters::late::Late;
+use crate::adapters::models::ConfiguredModels;
 use crate::adapters::notices::ScreenNotices;
 use crate::adapters::permissions::AskedPermissions;
 use crate::adapters::sub_agents::ChatAgents;
 use crate::adapters::toolbox::DispatchedTools;
 use crate::adapters::transport::HttpTransport;
 use crate::builder::{AgentBuilder, PreparedAgent};
+use crate::error::in_one_line;
 use crate::keys::Keys;
 use crate::{Agent, AgentError, model, permit, settings};
 
@@ -59,11 +61,11 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(Arc::new(ReqwestClient::new())));
     let tokens = Arc::new(PluginCredentials::new(&config));
     let credentials: Arc<dyn Credentials> = tokens.clone();
-    let router = model::router(&config, &keys, scenario, &transport, &credentials)?;
+    let router = Arc::new(model::router(&config, &keys, scenario, &transport, &credentials)?);
     if said.model.is_some() || !said.resumes {
-        check_model(&router, &config, &keys, &model)?;
+        model::check(&router, &config, &keys, &model)?;
     }
-    let provider: Arc<dyn LlmProvider> = Arc::new(router);
+    let provider: Arc<dyn LlmProvider> = Arc::clone(&router) as _;
 
     let store = Arc::new(SqliteSessions::open(&home.join("sessions"), Arc::clone(&clock)).await?);
     let catalog = Arc::new(DispatchedCatalog::default());
@@ -146,6 +148,7 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let ports = ChatPorts {
         store: store.clone(),
         provider,
+        models: Arc::new(ConfiguredModels { router, config, environment, home }),
         prices: Arc::new(PriceTable::builtin().clone()),
         toolbox: Arc::new(DispatchedTools {
             dispatcher: Arc::clone(&dispatcher),
@@ -161,22 +164,6 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let chat = Chat::new(ports, chat_settings);
     late_chat.set(chat.downgrade());
     Ok(Agent { plugins, chat, clock, mcp, mcp_task, model_said: said.model })
-}
-
-/// Whether the model can be asked at all, so that nobody finds out after the first words.
-fn check_model(router: &ProviderRouter, config: &Config, keys: &Keys<'_>, model: &str) -> Result<(), AgentError> {
-    let (asked, _) = router.find(model).map_err(|source| AgentError::Model { model: model.to_owned(), source })?;
-    let Some(provider) = config.provider(asked.name()) else { return Ok(()) };
-    // Whoever signs in is asked when the model is
-    let (None, Some(source)) = (&provider.auth, &provider.key) else { return Ok(()) };
-    if keys.find(source)?.is_some() {
-        return Ok(());
-    }
-    let hint = match source {
-        KeySource::Variable(name) => format!("set {name}, or write `{name}: …` into ~/.mimir/secrets.yml"),
-        KeySource::Secret(name) => format!("write `{name}: …` into ~/.mimir/secrets.yml"),
-    };
-    Err(AgentError::NoKey { model: model.to_owned(), hint })
 }
 
 /// Where people put files of a kind, the most trusted folder first.
@@ -259,14 +246,4 @@ impl Tell<'_> {
     fn conflicts(&self, conflicts: &[Conflict]) {
         conflicts.iter().for_each(|conflict| self.say(&conflict.to_string()));
     }
-}
-
-/// An error with what caused it.
-fn in_one_line(error: &dyn std::error::Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

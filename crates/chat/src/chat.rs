@@ -9,8 +9,8 @@ use crate::agents::Role;
 use crate::announce::Announcer;
 use crate::live::Live;
 use crate::{
-    ChatError, ChatSettings, Commands, Conversation, NewSession, Screen, Session, SessionStore, Sleeper, StoreError,
-    Toolbox,
+    ChatError, ChatSettings, Commands, Conversation, Models, NewSession, Screen, Session, SessionStore, Sleeper,
+    StoreError, Toolbox,
 };
 
 /// What conversations are held with.
@@ -20,6 +20,8 @@ pub struct ChatPorts {
     pub store: Arc<dyn SessionStore>,
     /// The models, by the ids that sessions and roles name.
     pub provider: Arc<dyn LlmProvider>,
+    /// Which of them can be asked.
+    pub models: Arc<dyn Models>,
     /// What models cost.
     pub prices: Arc<PriceTable>,
     /// The tools.

@@ -40,7 +40,7 @@ pub use conversation::Conversation;
 pub use ended::{EndReason, Ended};
 pub use error::ChatError;
 pub use ports::{
-    Begins, CommandOutcome, Commands, PluginLine, SlashCommand, ToolCall, ToolOutcome, ToolRemark, Toolbox,
+    Begins, CommandOutcome, Commands, Models, PluginLine, SlashCommand, ToolCall, ToolOutcome, ToolRemark, Toolbox,
 };
 pub use retry::{Sleeper, TokioSleeper};
 pub use screen::{Screen, Shown};

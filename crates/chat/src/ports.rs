@@ -69,6 +69,16 @@ pub struct ToolRemark {
     pub reason: Option<String>,
 }
 
+/// Which models can be asked, as things are configured.
+#[cfg_attr(test, mockall::automock)]
+pub trait Models: Send + Sync {
+    /// Whether a model can be asked.
+    ///
+    /// # Errors
+    /// Why not and what to do, for the person.
+    fn check(&self, model: &str) -> Result<(), String>;
+}
+
 /// Slash commands from outside the conversation: custom ones and those of plugins.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]

@@ -68,5 +68,6 @@ pub use plugin_id::{InvalidPluginId, PluginId};
 pub use problem::{InvalidFile, Problem};
 pub use schema::{config_schema, manifest_schema};
 pub use secrets_file::{InvalidSecretsFile, parse_secrets};
+pub use suggest::nearest;
 pub use widened::{widened, widened_limits};
 pub use yaml_file::yaml_file;

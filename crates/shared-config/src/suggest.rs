@@ -1,5 +1,5 @@
-/// The one of `known` that was probably meant.
-pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The one of `known` that was probably meant, if one is spelt like it.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(written);
     let candidates = known.into_iter().filter_map(|name| {
         let distance = strsim::damerau_levenshtein(&folded, &fold(name));

@@ -5,6 +5,7 @@ pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod deeds;
 pub(crate) mod late;
+pub(crate) mod models;
 pub(crate) mod notices;
 pub(crate) mod permissions;
 pub(crate) mod sub_agents;

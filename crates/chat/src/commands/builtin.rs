@@ -109,6 +109,7 @@ async fn model(agent: &Agent, arguments: &str) -> Result<Ran, Failed> {
     if arguments.contains(char::is_whitespace) {
         return Err(Failed::words("a model's name has no spaces: `/model provider/model`"));
     }
+    agent.live.shared.ports.models.check(arguments).map_err(Failed::Words)?;
     agent.live.update(|session| arguments.clone_into(&mut session.model)).await?;
     Ok(Ran::Said(format!("the next answer is that of {}", one_line(arguments))))
 }

@@ -75,8 +75,10 @@ async fn what_they_say() {
     let plugins = said(&world, &conversation, "/plugins").await;
     assert_eq!(plugins, "guard 1.0.0: active; blocked 2 calls\nguard 1.0.0: active; did nothing yet");
     assert_eq!(said(&world, &conversation, "/model fake/other").await, "the next answer is that of fake/other");
+    let refused = said(&world, &conversation, "/model faek/other").await;
+    assert_eq!(refused, "there is no faek/other: did you mean fake/faek/other?");
     conversation.send("hello").await.unwrap();
-    assert_eq!(world.model.requests.lock().unwrap()[1].model, "fake/other");
+    assert_eq!(world.model.requests.lock().unwrap()[1].model, "fake/other", "what can't be asked changes nothing");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream;
 use mimir_chat::{
-    Begins, Chat, ChatPorts, ChatSettings, CommandOutcome, Commands, Conversation, Parent, PluginLine, Screen,
+    Begins, Chat, ChatPorts, ChatSettings, CommandOutcome, Commands, Conversation, Models, Parent, PluginLine, Screen,
     SessionStore, Shown, SlashCommand, Sleeper, SubTask, ToolCall, ToolOutcome, Toolbox, WeakChat,
 };
 use mimir_plugins::events::{Emit, Emitted, Outcome, Raised};
@@ -345,6 +345,19 @@ impl Screen for Lines {
     }
 }
 
+/// Models can be asked if they are fake.
+struct Known;
+
+impl Models for Known {
+    fn check(&self, model: &str) -> Result<(), String> {
+        if model.starts_with("fake/") {
+            Ok(())
+        } else {
+            Err(format!("there is no {model}: did you mean fake/{model}?"))
+        }
+    }
+}
+
 /// Slash commands from outside: `review` and `note`.
 pub(crate) struct Outside;
 
@@ -472,6 +485,7 @@ impl World {
         let ports = ChatPorts {
             store,
             provider: Arc::clone(&self.model) as _,
+            models: Arc::new(Known),
             prices: Arc::new(prices),
             toolbox: Arc::clone(&self.tools) as _,
             commands: Arc::new(Outside),

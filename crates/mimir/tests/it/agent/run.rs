@@ -244,3 +244,20 @@ fn a_plugin_signs_in_to_a_model() {
     let head = answered.join().unwrap().to_lowercase();
     assert!(head.contains("authorization: bearer tok-secret-1234567890"), "{head}");
 }
+
+#[test]
+fn a_talk_takes_no_model_that_a_run_would_not_take() {
+    let place = Place::new();
+    for (model, is_error, said) in [
+        ("antropic/claude-x", true, "did you mean `anthropic/claude-x`?"),
+        ("openai/gpt-5", true, "set OPENAI_API_KEY"),
+        ("openai/", true, "`openai` is a provider and no model"),
+        ("scripted/other", false, "the next answer is that of scripted/other"),
+    ] {
+        let ran = play(&place, &json!({ "turns": [] }), &[&format!("/model {model}")]);
+        let lines = ran.json();
+        let answer = of_type(&lines, "said")[0];
+        assert_eq!(answer["isError"], is_error, "{answer}");
+        assert!(answer["text"].as_str().unwrap().contains(said), "{answer}");
+    }
+}
