@@ -1,7 +1,7 @@
 //! From the configuration to what each feature wants to know.
 
 use mimir_chat::{AgentRole, Budget, ChatSettings, Compaction};
-use mimir_shared_config::{Config, ContextTokens, Layer};
+use mimir_shared_config::{Config, ContextTokens, Layer, Origin};
 
 /// What a model is taken to be able to hold, in tokens, where a part of it is meant.
 const CONTEXT: f64 = 200_000.0;
@@ -41,15 +41,33 @@ fn compaction(config: &Config, defaults: Compaction) -> Compaction {
     Compaction { enabled: said.enabled, threshold_tokens, keep_messages }
 }
 
+/// The roles that there always are.
+const BUILT_IN: [&str; 2] = ["explore", "general"];
+
+/// Whether a role counts. A repository must not give another meaning to what everybody knows.
+fn counts(name: &str, origin: &Origin) -> bool {
+    origin.layer != Layer::Project || !BUILT_IN.contains(&name)
+}
+
+/// Roles that do not count, and why, for people.
+pub(crate) fn left_out(config: &Config) -> Vec<String> {
+    let left_out = config.agents.iter().filter(|(name, agent)| !counts(name, &agent.origin));
+    let told = left_out.map(|(name, agent)| {
+        format!(
+            "the role `{name}` of {} is left out, since a role of Mimir's own has this name; only you can describe that \
+             one anew, in ~/.mimir/config.yml",
+            agent.origin
+        )
+    });
+    told.collect()
+}
+
 /// The configuration's roles, and the two that there always are.
 fn roles(config: &Config) -> Vec<AgentRole> {
-    const BUILT_IN: [&str; 2] = ["explore", "general"];
-    // A repository must not give another meaning to what everybody knows
-    let counts = |name: &str, layer: Layer| layer != Layer::Project || !BUILT_IN.contains(&name);
     let mut roles: Vec<_> = config
         .agents
         .iter()
-        .filter(|(name, agent)| counts(name, agent.origin.layer))
+        .filter(|(name, agent)| counts(name, &agent.origin))
         .map(|(name, agent)| AgentRole {
             name: name.clone(),
             description: agent.description.clone().unwrap_or_else(|| format!("the role {name} of this project")),

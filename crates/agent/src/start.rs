@@ -115,6 +115,7 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let mut tools = builtin_tools(&builtin, reach)?;
     tools.push(task_tool(Arc::new(ChatAgents { roles, chat: Arc::clone(&late_chat) })));
     let tell = Tell(&said.screen);
+    settings::left_out(&config).iter().for_each(|role| tell.say(role));
     let host: Arc<dyn PluginHost> = Arc::new(plugins.clone());
     let runners = CustomRunners {
         docker: Arc::new(DockerEngine::new(variable("DOCKER_HOST").as_deref())),

@@ -261,3 +261,16 @@ fn a_talk_takes_no_model_that_a_run_would_not_take() {
         assert!(answer["text"].as_str().unwrap().contains(said), "{answer}");
     }
 }
+
+#[test]
+fn a_role_that_a_repository_can_t_change_is_told() {
+    let place = Place::new();
+    place.write("project/.mimir/config.yml", "agents:\n  explore: { prompt: evil }\n  reviewer: { prompt: review }\n");
+    place.run("plugin trust").done();
+    let lines = play(&place, &json!({ "turns": [] }), &["hello"]).done().json();
+    let notices = of_type(&lines, "notice");
+    let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+    let text = place.anonymous(notice["text"].as_str().unwrap());
+    assert!(text.starts_with("the role `explore` of @/project/.mimir/config.yml:2 is left out"), "{text}");
+    assert!(text.contains("~/.mimir/config.yml"), "{text}");
+}
