@@ -15,10 +15,9 @@ use tempfile::TempDir;
 
 use self::project::Language;
 use crate::cli::{Demo, Global};
-use crate::finish;
 use crate::run::keyboard::Keyboard;
 use crate::run::view::View;
-use crate::run::{Job, agent, work};
+use crate::run::{Job, agent, not_begun, work};
 use crate::terminal::Terminal;
 
 /// What the person would have asked.
@@ -32,6 +31,7 @@ struct Stage {
 /// Shows it, and gives the exit code.
 pub(crate) fn main(demo: &Demo, global: &Global, terminal: &mut Terminal) -> ExitCode {
     let (language, is_here) = Language::here();
+    let (keyboard, view) = (Keyboard::new(), View::new(terminal, demo.json));
     let stage = match Stage::build(language, is_here, !global.no_plugins) {
         Ok(stage) => stage,
         Err(error) => {
@@ -39,7 +39,7 @@ pub(crate) fn main(demo: &Demo, global: &Global, terminal: &mut Terminal) -> Exi
                 format!("the demonstration's project could not be made: {}", with_causes(&error)),
                 Some("make room in the folder for temporary files, or name another in TMPDIR".to_owned()),
             );
-            return ExitCode::from(finish(Err(CommandError::Store(error)), terminal).code());
+            return not_begun(CommandError::Store(error), &view, terminal);
         }
     };
     let (dim, folder) = (Theme::DIM, stage.folder.path().to_owned());
@@ -56,7 +56,6 @@ pub(crate) fn main(demo: &Demo, global: &Global, terminal: &mut Terminal) -> Exi
             ));
         }
     }
-    let (keyboard, view) = (Keyboard::new(), View::new(terminal, demo.json));
     let plugins = Plugins::builder()
         .project(stage.path("project"))
         .home(stage.path("home"))

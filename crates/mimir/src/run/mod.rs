@@ -54,7 +54,7 @@ pub(crate) fn main(run: &Run, global: &Global, terminal: &mut Terminal) -> ExitC
     let (keyboard, view) = (Keyboard::new(), View::new(terminal, run.json));
     let job = match job(run, &keyboard) {
         Ok(job) => job,
-        Err(error) => return ExitCode::from(finish(Err(error), terminal).code()),
+        Err(error) => return not_begun(error, &view, terminal),
     };
     let mut plugins = Plugins::builder().without_plugins(global.no_plugins).plugins(run.plugins.iter().cloned());
     if let Some(project) = &global.project {
@@ -119,8 +119,14 @@ pub(crate) fn work(
             view.end(talked.word, talked.style, resume, talked.why.as_deref());
             ExitCode::from(talked.code)
         }
-        Err(error) => ExitCode::from(finish(Err(error), terminal).code()),
+        Err(error) => not_begun(error, view, terminal),
     }
+}
+
+/// Says why nothing could begin, and gives the exit code.
+pub(crate) fn not_begun(error: CommandError, view: &View, terminal: &Terminal) -> ExitCode {
+    view.failed(&error);
+    ExitCode::from(finish(Err(error), terminal).code())
 }
 
 /// Tells the plugins how the command ended, and lets them finish.

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
 use mimir_agent::chat::Screen;
+use mimir_commands::CommandError;
 use mimir_plugins::Report;
 
 use super::json::JsonScreen;
 use super::screen::TerminalScreen;
+use crate::report::in_words;
 use crate::terminal::Terminal;
 
 /// How a run is shown.
@@ -34,6 +36,14 @@ impl View {
         match self {
             Self::Terminal(screen) => screen.report(report),
             Self::Json(screen) => screen.report(report),
+        }
+    }
+
+    /// What is said in place of all that if nothing began, beside the report on standard error: programs read the error here.
+    pub(crate) fn failed(&self, error: &CommandError) {
+        match self {
+            Self::Terminal(_) => {}
+            Self::Json(screen) => screen.end("failed", None, Some(&in_words(error))),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{bash, of_type, play, session};
-use crate::place::Place;
+use crate::place::{Place, Ran};
 
 fn outcome<'a>(lines: &'a [Value], tool: &str) -> &'a Value {
     let ended = of_type(lines, "toolEnded").into_iter().find(|line| line["call"]["tool"] == tool);
@@ -243,6 +243,35 @@ fn a_plugin_signs_in_to_a_model() {
     assert!(!ran.out.contains("tok-secret"), "nobody gets to see it");
     let head = answered.join().unwrap().to_lowercase();
     assert!(head.contains("authorization: bearer tok-secret-1234567890"), "{head}");
+}
+
+/// Programs read what went wrong where they read everything else.
+#[test]
+fn what_keeps_a_run_from_beginning_is_told_to_programs() {
+    let check = |line: &str, code: i32, said: &[&str]| {
+        let place = Place::new();
+        place.write("home/broken/config.yml", "budget:\n  maxCots: 1\n");
+        let mut command = place.mimir();
+        let (home, line) = line.split_once(": ").unwrap();
+        command.env("MIMIR_HOME", place.home().join(home)).args(line.split(' ')).arg("--json");
+        let ran = Ran::of(&mut command);
+        assert_eq!(ran.code, Some(code), "{line}: {}", ran.err);
+        let lines = ran.json();
+        let [end] = lines.as_slice() else { panic!("{line}: {}", ran.out) };
+        assert_eq!((&end["type"], &end["ended"], &end["session"]), (&json!("end"), &json!("failed"), &Value::Null));
+        let error = end["error"].as_str().unwrap();
+        assert!(said.iter().all(|said| error.contains(said)), "{line}: {error}");
+        assert!(!ran.err.is_empty(), "people are told as well");
+    };
+    check("x: run", 2, &["there is no task", "say what to do"]);
+    check("x: run hello --resume nothing", 1, &["there is no session `nothing`", "mimir sessions list"]);
+    check("x: run hello --continue", 1, &["there is no session of this project to go on with"]);
+    check("x: run hello --model antropic/claude-x", 1, &["can't be asked", "did you mean `anthropic/claude-x`?"]);
+    check("x: run hello --model claud-sonnet-4-5", 1, &["did you mean `claude-sonnet-4-5`?"]);
+    check("x: run hello --model openai/gpt-5", 1, &["needs a key", "set OPENAI_API_KEY"]);
+    check("x: run hello --scenario missing.yml", 1, &["the scenario missing.yml can't be read"]);
+    check("x: run hello --project missing", 1, &["there is no folder missing"]);
+    check("broken: run hello", 1, &["config.yml:2:3: ", "unknown key `maxCots`", "did you mean `maxCost`?"]);
 }
 
 #[test]
