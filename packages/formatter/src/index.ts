@@ -1,4 +1,4 @@
-import type { Plugin } from '@mimir/plugin';
+import type { ExecResult, MimirError, Plugin } from '@mimir/plugin';
 
 import { FORMATTERS, type Project } from './formatters.ts';
 
@@ -25,6 +25,9 @@ const formatter: Plugin = async (ctx) => {
   /** When each file was last formatted, by the events' clock. */
   const formattedAt = new Map<string, number>();
 
+  /** Programs that are not on this machine, which is said once of each. */
+  const missing = new Set<string>();
+
   const project: Project = {
     exists: (path) => ctx.fs.exists(path),
     read: async (path) => ((await ctx.fs.exists(path)) ? ctx.fs.readFile(path) : ''),
@@ -49,8 +52,21 @@ const formatter: Plugin = async (ctx) => {
 
           formattedAt.set(file, timestamp);
           const [program, ...args] = argv;
-          // That a program can't be run at all (missing, too slow) is thrown, and Mimir reports it.
-          const { exitCode, stdout, stderr } = await ctx.exec(program!, args);
+          let ran: ExecResult;
+          try {
+            ran = await ctx.exec(program!, args);
+          } catch (error) {
+            // What else keeps a program from running (it is too slow, say), Mimir reports.
+            if ((error as MimirError).code !== 'NOT_FOUND') throw error;
+            if (!missing.has(program!)) {
+              missing.add(program!);
+              const message = `${program} is not on this machine, so what it would format stays as it is`;
+              ctx.log.info(message);
+              if (options.notify) await ctx.notify(message);
+            }
+            return;
+          }
+          const { exitCode, stdout, stderr } = ran;
           if (exitCode === 0) {
             ctx.log.info(`${name} formatted ${file}`);
           } else {

@@ -65,3 +65,27 @@ fn without_plugins_nothing_is_said_to_be_their_work() {
     let last = of_type(&lines, "answer").last().unwrap()["text"].as_str().unwrap().to_owned();
     assert!(last.contains("No plugin was there"), "{last}");
 }
+
+/// A newcomer need not have a formatter, and is to see no failure because of that.
+#[cfg(unix)]
+#[test]
+fn without_a_formatter_it_goes_on_calmly() {
+    let place = Place::new();
+    let programs = place.write("programs/readme.txt", "").parent().unwrap().to_owned();
+    for program in ["sh", "bash", "rm", "git"] {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if let Some(found) = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+        {
+            std::os::unix::fs::symlink(found, programs.join(program)).unwrap();
+        }
+    }
+    let ran = Ran::of(place.mimir().env("PATH", &programs).args(["demo", "--json"])).done();
+    let lines = ran.json();
+    let about = of_type(&lines, "report").into_iter();
+    let about = about.filter(|line| line["plugin"] == "formatter" && line["kind"] != "log");
+    let about: Vec<_> = about.map(|line| (&line["kind"], line["message"].as_str().unwrap())).collect();
+    let expected = "rustfmt is not on this machine, so what it would format stays as it is";
+    assert_eq!(about, [(&Value::from("notified"), expected)]);
+    let last = of_type(&lines, "answer").last().unwrap()["text"].as_str().unwrap().to_owned();
+    assert!(!last.contains("laid the file out"), "{last}");
+}
