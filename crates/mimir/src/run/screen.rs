@@ -1,3 +1,8 @@
+/// So many messages.
+fn counted(messages: u64) -> String {
+    if messages == 1 { "1 message".to_owned() } else { format!("{} messages", grouped(messages)) }
+}
+
 //! A run for people: what the model says, what it has done, and what plugins did about it.
 
 use std::collections::HashMap;
@@ -51,6 +56,10 @@ struct State {
     /// Roles of the sub-agents under way.
     roles: HashMap<String, String>,
     totals: Totals,
+    /// Whether the results are on the terminal on which the person types.
+    is_watched: bool,
+    /// What the person typed last: the terminal showed it while they did.
+    typed: Option<String>,
     /// What stands above.
     above: Above,
     begun: Instant,
@@ -70,6 +79,8 @@ impl TerminalScreen {
             running: Vec::new(),
             roles: HashMap::new(),
             totals: Totals::default(),
+            is_watched: terminal.is_watched,
+            typed: None,
             above: Above::Nothing,
             begun: Instant::now(),
         };
@@ -111,6 +122,12 @@ impl TerminalScreen {
     pub(crate) fn prompt(&self, text: &str) {
         let state = self.state();
         state.errors.prompt(text);
+    }
+
+    /// The person typed something to be said, which need not be shown again where they see it.
+    pub(crate) fn typed(&self, text: &str) {
+        let mut state = self.state();
+        state.typed = state.is_watched.then(|| text.to_owned());
     }
 
     /// Makes room for a question: nothing turns and no line is half written while somebody thinks.
@@ -165,6 +182,10 @@ impl State {
                 Theme::DIM,
                 &format!("{} did not run: it was cut off before it began", described(call, 60)),
             ),
+            Shown::User { text } if self.typed.take().is_some_and(|typed| typed.trim() == text.trim()) => {
+                self.above = Above::Words;
+                Ok(())
+            }
             Shown::User { text } => {
                 self.begin(Above::Words)?;
                 let typed = Theme::TYPE;
@@ -418,6 +439,11 @@ fn changed_since(result: &Value) -> Option<&str> {
     Some(since.split_once(':').map_or(since, |(since, _)| since).trim_end_matches('.'))
 }
 
+/// So many messages.
+fn counted(messages: u64) -> String {
+    if messages == 1 { "1 message".to_owned() } else { format!("{} messages", grouped(messages)) }
+}
+
 fn is_refusal(what: &str) -> bool {
     what.starts_with("blocked") || what.starts_with("denied")
 }
@@ -427,5 +453,53 @@ fn duration(ms: u64) -> String {
         0..1_000 => format!("{ms} ms"),
         #[allow(clippy::cast_precision_loss, reason = "one digit is shown")]
         ms => format!("{:.1} s", ms as f64 / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails here should stop")]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cli::When;
+
+    /// What was printed so far.
+    #[derive(Clone, Default)]
+    struct Printed(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Printed {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_somebody_typed_is_shown_again_only_where_they_do_not_see_it() {
+        for (is_watched, typed, said, times) in [
+            (true, "hello", "hello", 0),
+            (true, " hello ", "hello", 0),
+            // A command of the person's own that says more
+            (true, "/greet", "hello", 1),
+            (false, "hello", "hello", 1),
+        ] {
+            let printed = Printed::default();
+            let mut terminal = Terminal::new(When::Never);
+            (terminal.out, terminal.is_watched) = (Box::new(printed.clone()), is_watched);
+            let screen = TerminalScreen::new(&mut terminal);
+            let count = || String::from_utf8(printed.0.lock().unwrap().clone()).unwrap().matches("hello").count();
+            screen.typed(typed);
+            screen.show(Shown::User { text: said });
+            assert_eq!(count(), times, "{typed:?}, {is_watched}");
+            // What is said next was not typed
+            screen.show(Shown::User { text: "hello" });
+            assert_eq!(count(), times + 1, "{typed:?}, {is_watched}");
+        }
     }
 }

@@ -127,10 +127,12 @@ impl<'a> Talk<'a> {
         screen.make_room();
         let typed = Theme::TYPE;
         screen.prompt(&format!("\n{typed}›{typed:#} "));
-        tokio::select! {
+        let line = tokio::select! {
             line = self.keyboard.line() => line,
             _ = tokio::signal::ctrl_c() => None,
-        }
+        }?;
+        screen.typed(&line);
+        Some(line)
     }
 
     fn told(&self, result: Result<Option<Ended>, ChatError>, session: &str) -> Talked {
