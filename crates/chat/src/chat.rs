@@ -152,6 +152,13 @@ impl Shared {
         self.ports.store.close(session_id).await;
     }
 
+    /// The models of which it was said that their price is not known, by name.
+    pub(crate) fn unpriced(&self) -> Vec<String> {
+        let mut models: Vec<String> = lock(&self.unpriced).iter().cloned().collect();
+        models.sort();
+        models
+    }
+
     /// Whether it is new that `model` has no price.
     pub(crate) fn finds_unpriced(&self, model: &str) -> bool {
         lock(&self.unpriced).insert(model.to_owned())

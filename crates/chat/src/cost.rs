@@ -88,7 +88,9 @@ impl Agent {
         let priced = answer.cost.or_else(|| prices.cost(&answer.model, &answer.usage));
         let priced = priced.or_else(|| prices.cost(asked, &answer.usage));
         if priced.is_none() && self.live.shared.finds_unpriced(asked) {
-            self.live.notice(&format!("the price of `{asked}` is not known: it is counted as $0"));
+            let has_limit = Kind::ALL.iter().any(|kind| lock(&self.live.purse).limit(*kind).is_some());
+            let end = if has_limit { ", and no budget ends its work" } else { "" };
+            self.live.notice(&format!("the price of `{asked}` is not known: it is counted as $0{end}"));
         }
         self.book(asked, answer.usage, priced.unwrap_or_default()).await
     }

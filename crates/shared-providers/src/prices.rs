@@ -183,6 +183,9 @@ mod tests {
     #[test]
     fn a_long_prompt_costs_more_in_whole() {
         check("claude-haiku-5-5", Usage::new(100_000, 1_000_000), Some(0.51));
+        check("gpt-5.4", Usage::new(272_000, 1_000_000), Some(15.68));
+        check("gpt-5.4", Usage::new(300_000, 1_000_000), Some(24.0));
+        check("gpt-6.2-sol", Usage { cache_read_tokens: 300_000, ..Usage::default() }, Some(0.06));
         check("claude-haiku-5-5", Usage { cache_read_tokens: 1, ..Usage::new(100_000, 1_000_000) }, Some(2.550_000_05));
     }
 

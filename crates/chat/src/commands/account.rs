@@ -40,6 +40,9 @@ async fn show(agent: &Agent) -> Result<Ran, Failed> {
     if usage.cache_read_tokens > 0 {
         let _ = write!(text, "; {} of the input from the cache", number(usage.cache_read_tokens));
     }
+    for model in agent.live.shared.unpriced() {
+        let _ = write!(text, "\nnot known      what `{}` costs: it is counted as $0", super::text::one_line(&model));
+    }
     Ok(Ran::Said(text))
 }
 

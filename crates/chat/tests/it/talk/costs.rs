@@ -96,10 +96,15 @@ async fn a_budget_that_the_person_may_not_raise() {
 #[tokio::test]
 async fn an_unknown_price_is_said_once() {
     let world = World::playing([Answer::call("a", "bash", json!({})), Answer::text("done")]);
+    let world = world.with(|it| it.budget = Budget { session: Some(1.0), ..Budget::default() });
     let chat = world.chat();
     let conversation = chat.create("a test", Some("fake/unpriced")).await.unwrap();
     conversation.send("do it").await.unwrap();
     let said = world.shown().iter().filter(|line| line.contains("price of `fake/unpriced` is not known")).count();
     assert_eq!(said, 1);
     assert_eq!(world.payloads(EventName::CostUpdated)[1]["totalCost"], 0.0);
+    assert!(world.shown().iter().any(|line| line.ends_with("counted as $0, and no budget ends its work")));
+    conversation.send("/cost").await.unwrap();
+    let cost = world.shown().pop().unwrap();
+    assert!(cost.ends_with("\nnot known      what `fake/unpriced` costs: it is counted as $0"), "{cost}");
 }
