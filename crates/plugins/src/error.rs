@@ -1,3 +1,4 @@
+use std::io;
 use std::path::PathBuf;
 
 use mimir_api::ApiError;
@@ -45,6 +46,9 @@ pub enum PluginsError {
     /// Nobody knows where Mimir's own folder is.
     #[error("there is no home folder to keep plugins, grants and trust in")]
     NoHome,
+    /// The process is in a folder that does not exist any more, and nobody named another.
+    #[error("the folder that you are in can't be found")]
+    NoCurrentFolder(#[source] io::Error),
     /// The project's folder does not exist.
     #[error("there is no folder {}", path.display())]
     NoProject {
@@ -113,6 +117,9 @@ impl PluginsError {
                 "`mimir plugin doctor` shows what this kernel enforces; `--no-plugins` starts without any".to_owned(),
             ),
             Self::NoHome => Some("set HOME, or MIMIR_HOME to a folder of Mimir's own".to_owned()),
+            Self::NoCurrentFolder(_) => {
+                Some("it was removed or renamed: change into another, or name one with `--project`".to_owned())
+            }
             Self::NoProject { .. } => Some("name a folder that exists".to_owned()),
             Self::Loader(error) => Some(error.hint()),
             Self::Context(error) => error.hint.clone(),

@@ -45,7 +45,13 @@ impl Surroundings {
         let variable = |name: &str| {
             environment.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
         };
-        let current_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let current_dir = match std::env::current_dir() {
+            Ok(folder) => folder,
+            // Nothing that is said is relative to it
+            Err(_) if project.is_some_and(Path::is_absolute) => PathBuf::from("/"),
+            // To work somewhere else instead would be to work where nobody meant
+            Err(error) => return Err(PluginsError::NoCurrentFolder(error)),
+        };
         let home = match home {
             Some(home) => current_dir.join(home),
             None => match variable(HOME_VARIABLE) {

@@ -186,6 +186,30 @@ export default async (ctx: any) => ({
     assert_eq!(crate::place::files_in(&place.home().join("audit"), ".ndjson").len(), 4);
 }
 
+/// Whoever is in a folder that is gone must not find the agent at work in another one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_is_gone() {
+    let place = Place::new();
+    place.write("x.ndjson", "");
+    let gone = place.project().join("gone");
+    for (line, code, said) in [
+        ("run hello", 1, "the folder that you are in can't be found"),
+        ("plugin list", 1, "help: it was removed or renamed: change into another, or name one with `--project`"),
+        ("replay @/x.ndjson --project ..", 1, "the folder that you are in can't be found"),
+        ("run hello --project @/project", 0, ""),
+    ] {
+        fs::create_dir(&gone).unwrap();
+        let line = line.replace("@/", &format!("{}/", place.project().parent().unwrap().display()));
+        let mut shell = place.program("sh");
+        let command = format!("rmdir ../gone && exec {} {line}", env!("CARGO_BIN_EXE_mimir"));
+        let ran = Ran::of(shell.current_dir(&gone).args(["-c", &command]));
+        let err = one_line(&ran.err);
+        assert_eq!(ran.code, Some(code), "{line}: {err}");
+        assert!(err.contains(said), "{line}: {err}");
+    }
+}
+
 #[test]
 fn wrong_usage_ends_with_two() {
     let place = Place::new();

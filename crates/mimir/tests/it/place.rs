@@ -61,7 +61,12 @@ impl Place {
 
     /// The binary, in the project, without anything of the real user's.
     pub(crate) fn mimir(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mimir"));
+        self.program(env!("CARGO_BIN_EXE_mimir"))
+    }
+
+    /// Another program in the same way.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command
             .current_dir(self.project())
             .env_clear()
