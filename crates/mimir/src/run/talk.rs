@@ -128,7 +128,7 @@ impl<'a> Talk<'a> {
         let typed = Theme::TYPE;
         screen.prompt(&format!("\n{typed}›{typed:#} "));
         let line = tokio::select! {
-            line = self.keyboard.line() => line,
+            text = self.keyboard.text() => text,
             _ = tokio::signal::ctrl_c() => None,
         }?;
         screen.typed(&line);
