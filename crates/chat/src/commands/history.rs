@@ -85,8 +85,9 @@ async fn list(agent: &Agent) -> Result<Ran, Failed> {
     let sessions = agent.live.shared.sessions().await?;
     let lines = sessions.iter().take(LISTED).map(|session| {
         let here = if session.id == agent.live.id() { " (this one)" } else { "" };
-        let (title, count) = (one_line(&session.title), number(session.messages));
-        format!("{}  {}  {count} messages, {}{here}", session.id, context::clipped(&title, 60), dollars(session.cost))
+        let count = if session.messages == 1 { "message" } else { "messages" };
+        let (title, count) = (one_line(&session.title), format!("{} {count}", number(session.messages)));
+        format!("{}  {}  {count}, {}{here}", session.id, context::clipped(&title, 60), dollars(session.cost))
     });
     let mut lines: Vec<String> = lines.collect();
     if sessions.len() > LISTED {

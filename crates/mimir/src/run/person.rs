@@ -41,6 +41,7 @@ impl AtKeyboard {
             let typed = Theme::TYPE;
             self.screen.prompt(&format!("  {typed}{keys}{typed:#} "));
             let line = self.keyboard.answer(asked).await?;
+            self.screen.answered();
             if let Some(answer) = read(line.trim()) {
                 return Some(answer);
             }

@@ -1,8 +1,3 @@
-/// So many messages.
-fn counted(messages: u64) -> String {
-    if messages == 1 { "1 message".to_owned() } else { format!("{} messages", grouped(messages)) }
-}
-
 //! A run for people: what the model says, what it has done, and what plugins did about it.
 
 use std::collections::HashMap;
@@ -58,6 +53,8 @@ struct State {
     totals: Totals,
     /// Whether the results are on the terminal on which the person types.
     is_watched: bool,
+    /// Whether somebody may be typing behind a prompt, so that the line is not free.
+    is_prompted: bool,
     /// What the person typed last: the terminal showed it while they did.
     typed: Option<String>,
     /// What stands above.
@@ -80,6 +77,7 @@ impl TerminalScreen {
             roles: HashMap::new(),
             totals: Totals::default(),
             is_watched: terminal.is_watched,
+            is_prompted: false,
             typed: None,
             above: Above::Nothing,
             begun: Instant::now(),
@@ -120,13 +118,20 @@ impl TerminalScreen {
 
     /// The same without ending the line: somebody types behind it.
     pub(crate) fn prompt(&self, text: &str) {
-        let state = self.state();
+        let mut state = self.state();
         state.errors.prompt(text);
+        state.is_prompted = true;
+    }
+
+    /// A line was typed behind the prompt, and has ended it.
+    pub(crate) fn answered(&self) {
+        self.state().is_prompted = false;
     }
 
     /// The person typed something to be said, which need not be shown again where they see it.
     pub(crate) fn typed(&self, text: &str) {
         let mut state = self.state();
+        state.is_prompted = false;
         state.typed = state.is_watched.then(|| text.to_owned());
     }
 
@@ -143,6 +148,7 @@ impl TerminalScreen {
         let mut state = self.state();
         let _ = state.finish_prose();
         state.spinner.clear();
+        state.is_prompted = false;
         let _ = state.summary(word, style, resume);
         let _ = state.out.flush();
     }
@@ -160,7 +166,7 @@ impl State {
         let (dim, strong) = (Theme::DIM, Theme::STRONG);
         match shown {
             Shown::Opened { session, is_resumed, messages } => {
-                let what = if is_resumed { format!("resumed, {messages} messages") } else { "new".to_owned() };
+                let what = if is_resumed { format!("resumed, {}", counted(messages)) } else { "new".to_owned() };
                 let (id, model) = (printable(&session.id), printable(&session.model));
                 self.totals.session = session.cost;
                 self.line(&format!("{strong}mimir{strong:#} {dim}session {id} ({what}) · {model}{dim:#}"))?;
@@ -404,6 +410,9 @@ impl State {
 
     /// A free line, unless the same kind of thing stands above.
     fn begin(&mut self, next: Above) -> io::Result<()> {
+        if std::mem::take(&mut self.is_prompted) {
+            self.errors.prompt("\n");
+        }
         let above = std::mem::replace(&mut self.above, next);
         let is_close = above == Above::Nothing || (above == next && next != Above::Words);
         if is_close { Ok(()) } else { self.line("") }
@@ -440,8 +449,8 @@ fn changed_since(result: &Value) -> Option<&str> {
 }
 
 /// So many messages.
-fn counted(messages: u64) -> String {
-    if messages == 1 { "1 message".to_owned() } else { format!("{} messages", grouped(messages)) }
+fn counted(messages: usize) -> String {
+    if messages == 1 { "1 message".to_owned() } else { format!("{messages} messages") }
 }
 
 fn is_refusal(what: &str) -> bool {
