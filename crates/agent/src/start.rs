@@ -78,6 +78,7 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
             .map_err(|error| AgentError::Record { path: file.clone(), source: error.into() })?;
         prepared = prepared.record(Arc::new(recorder));
     }
+    let trampoline = prepared.trampoline();
     let plugins = prepared.start().await?;
     tokens.plugins.set(plugins.clone());
     let hooks = plugins.hooks();
@@ -106,7 +107,7 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let files: Arc<dyn FileSystem> = Arc::new(OsFileSystem);
     let reach = BuiltinPorts {
         files: Arc::clone(&files),
-        shell: Arc::new(HostProcesses::from_env()),
+        shell: Arc::new(HostProcesses::from_env().with_trampoline(trampoline.clone())),
         search: Arc::new(ProjectSearch),
         hooks: hooks.clone(),
         clock: Arc::clone(&clock),
@@ -136,7 +137,12 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
         tell.say(&conflict.to_string());
     }
 
-    let mcp = mcp(&config, &keys, &project, &home, &environment, &hidden, &notices)?;
+    let servers = mcp_servers(&config, &keys, &project, &home)?;
+    let mcp = (!servers.is_empty()).then(|| {
+        let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let environment = server_environment(environment, &hidden);
+        Arc::new(McpServers::start(servers, &environment, &McpLimits::default(), &notices, trampoline.as_ref()))
+    });
     let mcp_task = mcp.clone().map(|servers| {
         let (dispatcher, screen) = (Arc::clone(&dispatcher), Arc::clone(&said.screen));
         tokio::spawn(async move {
@@ -188,18 +194,8 @@ fn hidden_variables(config: &Config) -> Vec<String> {
     variables.collect()
 }
 
-fn mcp(
-    config: &Config,
-    keys: &Keys<'_>,
-    project: &Path,
-    home: &Path,
-    environment: &[(String, String)],
-    hidden: &[String],
-    notices: &Arc<dyn Notifier>,
-) -> Result<Option<Arc<McpServers>>, AgentError> {
-    if config.mcp_servers.is_empty() {
-        return Ok(None);
-    }
+/// The MCP servers of the configuration, with their keys.
+fn mcp_servers(config: &Config, keys: &Keys<'_>, project: &Path, home: &Path) -> Result<Vec<McpServer>, AgentError> {
     let mut servers = Vec::new();
     for (name, said) in &config.mcp_servers {
         let mut env: BTreeMap<OsString, OsString> =
@@ -227,9 +223,7 @@ fn mcp(
             allow: said.allow.clone(),
         });
     }
-    let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
-    let environment = server_environment(environment, hidden);
-    Ok(Some(Arc::new(McpServers::start(servers, &environment, &McpLimits::default(), notices))))
+    Ok(servers)
 }
 
 /// Says what is wrong with what people wrote.

@@ -5,7 +5,7 @@ use mimir_api::{Asker, Effects, SessionView, ToolCatalog};
 use mimir_loader::{BundlerProcess, PluginLoader};
 use mimir_sandbox::Placement;
 use mimir_shared_config::{Config, Isolation};
-use mimir_shared_platform::{FileSystem, OsFileSystem};
+use mimir_shared_platform::{FileSystem, OsFileSystem, Trampoline};
 use mimir_shared_providers::LlmProvider;
 
 use crate::recording::Recorder;
@@ -263,6 +263,12 @@ impl Prepared {
     /// If the list of trusted repositories can't be read.
     pub fn is_trusted(&self) -> Result<bool, PluginsError> {
         self.surroundings.is_trusted()
+    }
+
+    /// The program that ends those of the user with this process; nothing where neither a helper was named nor this
+    /// program's `main` begins with [`main_if_requested`](crate::main_if_requested).
+    pub fn trampoline(&self) -> Option<Trampoline> {
+        self.settings.helper.as_ref().map(Trampoline::at).or_else(Trampoline::ours)
     }
 
     /// This run's environment.

@@ -276,7 +276,7 @@ impl Starting<'_> {
             Effects::Recorded(recording) => Some(Arc::clone(recording)),
         };
         let place = precompact_hooks::Place {
-            processes: Arc::new(HostProcesses::new([])),
+            processes: Arc::new(HostProcesses::new([]).with_trampoline(self.prepared.trampoline())),
             environment: surroundings.environment.clone(),
             project: surroundings.places.project.clone(),
             reports: self.reports.clone(),

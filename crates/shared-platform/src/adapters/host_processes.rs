@@ -12,12 +12,14 @@ mod sockets;
 mod supervise;
 #[cfg(target_os = "linux")]
 mod system;
+#[cfg(target_os = "linux")]
+mod tether;
 mod trampoline;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -32,8 +34,9 @@ use crate::{Guard, PlatformError, ProcessExecutor, ProcessOutput, ProcessRequest
 
 /// Runs programs on this machine.
 ///
-/// What plugins start (a request with rights) starts through a [`Trampoline`], if one was given: a second program that
-/// confines itself and becomes the first, and one that stays beside it and ends all that came of it.
+/// Everything starts through a [`Trampoline`], if one was given. For what plugins start (a request with rights) that is a
+/// second program that confines itself and becomes the first, and one that stays beside it and ends all that came of it. For
+/// everything else it is one that ends the program's group when this process has ended, also where it was killed.
 #[derive(Debug, Clone)]
 pub struct HostProcesses {
     env: BTreeMap<OsString, OsString>,
@@ -67,10 +70,11 @@ impl HostProcesses {
         Self::new(std::env::vars_os())
     }
 
-    /// Confines programs that have rights. Without it they are watched over by their process group alone.
+    /// Confines programs that have rights, and ends the others with this process (on Linux). Without it they are watched over
+    /// by their process group alone, which nobody ends if this process is killed.
     #[must_use]
-    pub fn with_trampoline(self, trampoline: Trampoline) -> Self {
-        Self { trampoline: Some(trampoline), ..self }
+    pub fn with_trampoline(self, trampoline: impl Into<Option<Trampoline>>) -> Self {
+        Self { trampoline: trampoline.into(), ..self }
     }
 
     /// The program of a plugin, and the environment it gets: without `PATH` entries that the project could fill.
@@ -89,13 +93,25 @@ impl HostProcesses {
         Ok(Found { program, env })
     }
 
+    /// A program with the user's rights, which ends with this process where there is a trampoline. `path` and `cwd` are what
+    /// it is looked up by.
+    fn command(&self, program: &OsStr, path: Option<&OsStr>, cwd: &Path) -> io::Result<Command> {
+        match &self.trampoline {
+            Some(trampoline) => Ok(trampoline.tethered(program, path, cwd)?.into()),
+            None => Ok(Command::new(program)),
+        }
+    }
+
     async fn run_plain(
         &self,
         request: &ProcessRequest,
         program: &OsStr,
         env: &BTreeMap<OsString, OsString>,
     ) -> Result<ProcessOutput, PlatformError> {
-        let mut command = Command::new(program);
+        let path = request.env.get(OsStr::new("PATH")).or_else(|| env.get(OsStr::new("PATH")));
+        let cwd = request.cwd.as_deref().unwrap_or(Path::new("."));
+        let command = self.command(program, path.map(OsString::as_os_str), cwd);
+        let mut command = command.map_err(|source| start_error(request, source))?;
         command.args(&request.args).env_clear().envs(env).envs(&request.env).kill_on_drop(true);
         command.stdin(if request.input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

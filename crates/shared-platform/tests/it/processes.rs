@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mimir_shared_platform::{HostProcesses, PlatformError, ProcessExecutor, ProcessRequest, Shell, ShellRequest};
+use mimir_shared_platform::{
+    HostProcesses, PlatformError, ProcessExecutor, ProcessRequest, Shell, ShellRequest, Trampoline,
+};
 
 fn sh(script: &str) -> ProcessRequest {
     ProcessRequest {
@@ -19,8 +21,13 @@ fn sh(script: &str) -> ProcessRequest {
     }
 }
 
+fn trampoline() -> Trampoline {
+    Trampoline::at(env!("CARGO_BIN_EXE_mimir-exec-trampoline"))
+}
+
+/// As Mimir starts programs of the user's.
 fn host() -> HostProcesses {
-    HostProcesses::from_env()
+    HostProcesses::from_env().with_trampoline(trampoline())
 }
 
 /// Waits until no process has this number, or the one that has it is a zombie.
@@ -169,6 +176,7 @@ fn line(command: &str) -> ShellRequest {
 async fn a_command_line_runs_in_a_shell_as_it_was_written() {
     let check = async |command: &str, exit_code: Option<i32>, head: &str, missing: u64, tail: &str| {
         let output = host().run_line(line(command)).await.unwrap();
+        assert_eq!(HostProcesses::from_env().run_line(line(command)).await.unwrap(), output, "without a trampoline");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         assert_eq!((output.exit_code, text(&output.head)), (exit_code, head.to_owned()), "{command}");
         assert_eq!((output.missing, text(&output.tail)), (missing, tail.to_owned()), "{command}");
@@ -216,4 +224,35 @@ async fn a_command_line_ends_when_nobody_waits_for_it_any_more() {
     }
     drop(run);
     gone(&fs::read_to_string(pid_file).unwrap()).await;
+}
+
+/// Where this process is killed, the system closes its end of the pipe, as is done here by hand.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_ends_with_all_of_its_group_when_nobody_reads_it_any_more() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::Stdio;
+
+    let path = std::env::var_os("PATH");
+    let mut command = trampoline().tethered("sh".as_ref(), path.as_deref(), Path::new("/")).unwrap();
+    // Who is left writes its last word into a pipe that it holds open: end of file is its death
+    let script = "sleep 100 & echo here; wait; echo late >&2";
+    command.args(["-c", script]).process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    output.read_line(&mut said).unwrap();
+    assert_eq!(said, "here\n");
+    drop(output);
+    let mut late = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut late).unwrap();
+    assert_eq!((late.as_str(), child.wait().unwrap().signal()), ("", Some(9)));
+
+    let missing = trampoline().tethered("no-such-program".as_ref(), path.as_deref(), Path::new("/")).unwrap_err();
+    assert_eq!(missing.kind(), std::io::ErrorKind::NotFound);
+    let folder = trampoline().tethered("/usr".as_ref(), None, Path::new("/")).unwrap_err();
+    assert_eq!(folder.kind(), std::io::ErrorKind::PermissionDenied);
+    assert!(trampoline().tethered("./usr/bin/env".as_ref(), None, Path::new("/")).is_ok());
+    assert!(trampoline().tethered("sh".as_ref(), None, Path::new("/")).is_ok());
 }

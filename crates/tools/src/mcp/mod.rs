@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mimir_plugins::events::ToolSource;
-use mimir_shared_platform::Notifier;
+use mimir_shared_platform::{Notifier, Trampoline};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -50,16 +50,21 @@ pub struct McpStatus {
 
 impl McpServers {
     /// Starts servers in the background, within a tokio runtime, and comes back at once: tools appear when their server
-    /// has told them. Each has `environment` and what its settings add. Problems are told to the person.
+    /// has told them. Each has `environment` and what its settings add, and ends with this process, however that ends, if
+    /// there is a `trampoline`. Problems are told to the person.
     pub fn start(
         servers: Vec<McpServer>,
         environment: &BTreeMap<OsString, OsString>,
         limits: &McpLimits,
         notifier: &Arc<dyn Notifier>,
+        trampoline: Option<&Trampoline>,
     ) -> Self {
         let offered: Arc<Mutex<HashMap<String, Vec<Offered>>>> = Arc::default();
         let changes = watch::Sender::new(0);
-        let server = |settings| Arc::new(Server::new(settings, environment, limits.clone(), Arc::clone(notifier)));
+        let server = |settings| {
+            let (notifier, trampoline) = (Arc::clone(notifier), trampoline.cloned());
+            Arc::new(Server::new(settings, environment, limits.clone(), notifier, trampoline))
+        };
         let servers: Vec<Arc<Server>> = servers.into_iter().map(server).collect();
         let mut lives = JoinSet::new();
         for server in &servers {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use mimir_shared_platform::{Level, Notice, Notifier};
+use mimir_shared_platform::{Level, Notice, Notifier, Trampoline};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, Implementation};
 use rmcp::model::{ErrorData, ProtocolVersion};
 use rmcp::service::{ClientInitializeError, NotificationContext, RunningService, serve_client};
@@ -29,6 +29,7 @@ pub(super) struct Server {
     environment: BTreeMap<OsString, OsString>,
     limits: McpLimits,
     notifier: Arc<dyn Notifier>,
+    trampoline: Option<Trampoline>,
     state: watch::Sender<State>,
     is_told_to_end: watch::Sender<bool>,
 }
@@ -77,11 +78,12 @@ impl Server {
         environment: &BTreeMap<OsString, OsString>,
         limits: McpLimits,
         notifier: Arc<dyn Notifier>,
+        trampoline: Option<Trampoline>,
     ) -> Self {
         let mut environment = environment.clone();
         environment.extend(settings.env.clone());
         let (state, is_told_to_end) = (watch::Sender::default(), watch::Sender::new(false));
-        Self { settings, environment, limits, notifier, state, is_told_to_end }
+        Self { settings, environment, limits, notifier, trampoline, state, is_told_to_end }
     }
 
     pub(super) fn place(&self) -> String {
@@ -170,7 +172,7 @@ impl Server {
 
     async fn start(&self) -> Result<Running, String> {
         let McpServer { command, args, cwd, .. } = &self.settings;
-        let (process, streams) = ServerProcess::start(command, args, &self.environment, cwd)
+        let (process, streams) = ServerProcess::start(command, args, &self.environment, cwd, self.trampoline.as_ref())
             .map_err(|error| format!("it can't be started: `{}`: {error}", plain_line(command, 200)))?;
         let (connection, list_changed) = (Connection::default(), Arc::new(Notify::new()));
         let lines = Lines::new(streams, self.limits.message, connection.clone());

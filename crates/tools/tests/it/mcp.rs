@@ -47,7 +47,7 @@ async fn started(how: &str, limits: &McpLimits, change: impl Fn(&mut McpServer))
     let environment: BTreeMap<OsString, OsString> = server_environment(user, &[]);
     let notices = Arc::new(Notices::default());
     let notifier: Arc<dyn Notifier> = notices.clone();
-    let servers = Arc::new(McpServers::start(vec![settings], &environment, limits, &notifier));
+    let servers = Arc::new(McpServers::start(vec![settings], &environment, limits, &notifier, None));
     servers.settled().await;
     let stage = Stage::new();
     assert_eq!(servers.update(&stage.dispatcher), []);

@@ -77,6 +77,37 @@ fn a_call_that_nobody_allowed_yet_has_not_run() {
     check_not_run("INT");
 }
 
+/// Nobody is left to end what a killed run had started: it ends by itself, with all that it started.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_killed_run_started_ends_as_well() {
+    const PROGRAM: &str = "exec 3> alive; echo runs > ready; sleep 60 & wait; echo late >&3";
+    let check = |config: Value, turns: Value| {
+        let place = Place::new();
+        let pipes = ["ready", "alive"].map(|name| place.project().join(name));
+        assert!(Command::new("mkfifo").args(&pipes).status().unwrap().success());
+        place.write("home/config.yml", config.to_string());
+        place.write("scenario.yml", json!({ "turns": turns }).to_string());
+        let mut child = place.start("run go --yes --json --scenario @/scenario.yml");
+        let [ready, alive] = pipes;
+        let alive = std::thread::spawn(move || read_to_string(alive).unwrap());
+        assert_eq!(read_to_string(ready).unwrap(), "runs\n");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(alive.join().unwrap(), "", "it lived on: {config}");
+    };
+    check(json!({}), json!([{ "calls": [bash(PROGRAM)] }]));
+    // A server that answers nothing is still waited for
+    let server = json!({ "command": "sh", "args": ["-c", PROGRAM] });
+    check(json!({ "mcp": { "servers": { "silent": server } } }), json!([{ "calls": [bash("sleep 60")] }]));
+    let config = json!({
+        "compaction": { "contextTokens": 1_000, "keepMessages": 1 },
+        "hooks": { "PreCompact": [{ "matcher": "auto", "command": PROGRAM }] },
+    });
+    let long = json!({ "usage": { "input": 5_000, "output": 10 }, "calls": [bash("ls")] });
+    check(config, json!([{ "repeat": 6, "turns": [long] }]));
+}
+
 #[test]
 fn what_a_run_started_ends_with_it() {
     check("TERM", 143, "ended from outside");

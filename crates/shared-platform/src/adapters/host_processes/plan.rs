@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Confined, Located, ProgramRights};
 
-/// The first argument that makes this binary the trampoline. Behind it stands one of the two below.
+/// The first argument that makes this binary the trampoline. Behind it stands one of the three below.
 pub(super) const TRAMPOLINE_ARGUMENT: &str = "--mimir-internal-exec";
 /// Watches over the program and ends all that is left of it: `supervise FOLDER PROCESSES SWEEP`.
 pub(super) const SUPERVISE: &str = "supervise";
 /// Confines itself and becomes the program: `become FOLDER`.
 pub(super) const BECOME: &str = "become";
+
+/// Ends the program with Mimir: `tether PROGRAM ARGUMENTS…`.
+pub(super) const TETHER: &str = "tether";
 
 /// In the call's own folder: where the program may write, and what only the trampoline does.
 pub(super) const HOME: &str = "home";

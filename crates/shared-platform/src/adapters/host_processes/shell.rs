@@ -5,7 +5,6 @@ use std::process::Stdio;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Group, HostProcesses, LAST_OUTPUT};
@@ -19,7 +18,7 @@ impl Shell for HostProcesses {
     async fn run_line(&self, request: ShellRequest) -> Result<ShellOutput, PlatformError> {
         let mut kept = Kept::new(request.keep);
         for shell in SHELLS {
-            let started = start(shell, &request);
+            let started = start(self, shell, &request);
             match started {
                 // A folder that is missing is said in the same way as a program: the next shell will say it too
                 Err(error) if error.kind() == io::ErrorKind::NotFound && shell != SHELLS[SHELLS.len() - 1] => {}
@@ -44,13 +43,12 @@ struct Started {
     output: tokio::net::unix::pipe::Receiver,
 }
 
-fn start(shell: &str, request: &ShellRequest) -> io::Result<Started> {
-    let mut command = Command::new(shell);
-    command.arg("-c").arg(&request.command).current_dir(&request.cwd).env_clear().envs(&request.env);
+fn start(host: &HostProcesses, shell: &str, request: &ShellRequest) -> io::Result<Started> {
     // Found by Mimir's own PATH if it was given none
-    if !request.env.contains_key(OsStr::new("PATH"))
-        && let Some(path) = std::env::var_os("PATH")
-    {
+    let path = request.env.get(OsStr::new("PATH")).cloned().or_else(|| std::env::var_os("PATH"));
+    let mut command = host.command(shell.as_ref(), path.as_deref(), &request.cwd)?;
+    command.arg("-c").arg(&request.command).current_dir(&request.cwd).env_clear().envs(&request.env);
+    if let Some(path) = path {
         command.env("PATH", path);
     }
     command.stdin(Stdio::null()).kill_on_drop(true);

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mimir_shared_platform::Trampoline;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -32,14 +33,21 @@ pub(in crate::mcp) struct Streams {
 }
 
 impl ServerProcess {
-    /// Starts the program with the user's rights, and with this environment alone.
+    /// Starts the program with the user's rights, and with this environment alone. With a trampoline it ends with this
+    /// process, also where this process is killed.
     pub(in crate::mcp) fn start(
         command: &str,
         args: &[String],
         env: &BTreeMap<OsString, OsString>,
         cwd: &Path,
+        trampoline: Option<&Trampoline>,
     ) -> io::Result<(Self, Streams)> {
-        let mut child = Command::new(command)
+        let path = env.get(OsStr::new("PATH")).map(OsString::as_os_str);
+        let mut program: Command = match trampoline {
+            Some(trampoline) => trampoline.tethered(command.as_ref(), path, cwd)?.into(),
+            None => Command::new(command),
+        };
+        let mut child = program
             .args(args)
             .env_clear()
             .envs(env)
