@@ -77,7 +77,8 @@ fn has_color(wanted: When, detected: ColorChoice) -> bool {
     }
 }
 
-fn width() -> usize {
+/// The window's width now, in columns.
+pub(crate) fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let window = || {
         let sizes = [terminal_size::terminal_size_of(io::stdout()), terminal_size::terminal_size_of(io::stderr())];

@@ -62,7 +62,7 @@ pub(crate) fn main(demo: &Demo, global: &Global, terminal: &mut Terminal) -> Exi
         .plugins([stage.path("plugins")])
         .grant_for_this_run(true)
         .without_plugins(global.no_plugins);
-    let builder = agent(plugins, &view, &keyboard, terminal).scenario(Some(stage.path("scenario.yml")));
+    let builder = agent(plugins, &view, &keyboard).scenario(Some(stage.path("scenario.yml")));
     let job = Job {
         task: Some(TASK.to_owned()),
         resume: None,

@@ -60,7 +60,7 @@ pub(crate) fn main(run: &Run, global: &Global, terminal: &mut Terminal) -> ExitC
     if let Some(project) = &global.project {
         plugins = plugins.project(project);
     }
-    let builder = agent(plugins, &view, &keyboard, terminal)
+    let builder = agent(plugins, &view, &keyboard)
         .model(run.model.clone())
         .scenario(run.scenario.clone())
         .record(run.record.clone())
@@ -70,12 +70,12 @@ pub(crate) fn main(run: &Run, global: &Global, terminal: &mut Terminal) -> ExitC
 }
 
 /// An agent that shows what it does in `view`, and asks at the keyboard.
-pub(crate) fn agent(plugins: PluginsBuilder, view: &View, keyboard: &Keyboard, terminal: &Terminal) -> AgentBuilder {
+pub(crate) fn agent(plugins: PluginsBuilder, view: &View, keyboard: &Keyboard) -> AgentBuilder {
     let reports = view.clone();
     let plugins = plugins.on_report(move |report| reports.report(report));
     match view {
         View::Terminal(screen) if keyboard.is_terminal() => {
-            let person = Arc::new(AtKeyboard::new(keyboard.clone(), screen.clone(), terminal.width));
+            let person = Arc::new(AtKeyboard::new(keyboard.clone(), screen.clone()));
             AgentBuilder::new(plugins.asker(person.clone()), view.screen()).person(person)
         }
         View::Terminal(_) | View::Json(_) => AgentBuilder::new(plugins, view.screen()),

@@ -19,12 +19,11 @@ pub(crate) struct AtKeyboard {
     screen: Arc<TerminalScreen>,
     /// Held while a question is open: answers must not go to somebody else's.
     turn: Arc<Mutex<()>>,
-    width: usize,
 }
 
 impl AtKeyboard {
-    pub(crate) fn new(keyboard: Keyboard, screen: Arc<TerminalScreen>, width: usize) -> Self {
-        Self { keyboard, screen, turn: Arc::default(), width }
+    pub(crate) fn new(keyboard: Keyboard, screen: Arc<TerminalScreen>) -> Self {
+        Self { keyboard, screen, turn: Arc::default() }
     }
 
     /// Asks until the answer is one that is understood.
@@ -101,7 +100,7 @@ impl Person for AtKeyboard {
         let reply = |allowed, scope, reason: Option<&str>| {
             Some(Reply { allowed, scope, reason: reason.filter(|it| !it.is_empty()).map(str::to_owned) })
         };
-        let question = render(prompt, self.width, true);
+        let question = render(prompt, self.screen.width(), true);
         AtKeyboard::ask(self, &question, keys, |line| {
             let (word, reason) = line.split_once(' ').unwrap_or((line, ""));
             match word.to_lowercase().as_str() {

@@ -22,6 +22,11 @@ impl Prose {
         Self { width: width.max(indent + 20), indent, column: 0, spaces: 0, word: String::new(), is_empty: true }
     }
 
+    /// Breaks at another width from here on.
+    pub(crate) fn resize(&mut self, width: usize) {
+        self.width = width.max(self.indent + 20);
+    }
+
     /// Whether nothing was written since the beginning or the last [`Prose::end`].
     pub(crate) fn is_empty(&self) -> bool {
         self.is_empty
@@ -114,5 +119,16 @@ mod tests {
         check(&[""], "");
         check(&["x\u{1b}[2Jy"], "  x␛[2Jy\n");
         check(&["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"], "  aaaaaaaaaaaaaaaaaaaaaa\n  aaaaaaaaaa\n");
+    }
+
+    #[test]
+    fn a_window_that_changes_is_heeded_at_once() {
+        let (mut prose, mut out) = (Prose::new(30, 2), Vec::new());
+        prose.write(&mut out, "one two three four five six seven ").unwrap();
+        prose.resize(42);
+        prose.write(&mut out, "eight nine ten eleven twelve thirteen fourteen").unwrap();
+        prose.end(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "  one two three four five six\n  seven eight nine ten eleven twelve\n  thirteen fourteen\n");
     }
 }

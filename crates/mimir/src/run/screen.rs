@@ -17,7 +17,7 @@ use crate::number::grouped;
 use crate::replay::diff::fit;
 use crate::replay::gist::{arguments, result};
 use crate::said::Said;
-use crate::terminal::{ErrorStream, Terminal};
+use crate::terminal::{self, ErrorStream, Terminal};
 
 /// Columns before a call.
 const INDENT: usize = 2;
@@ -135,6 +135,13 @@ impl TerminalScreen {
         state.typed = state.is_watched.then(|| text.to_owned());
     }
 
+    /// The window's width, in columns.
+    pub(crate) fn width(&self) -> usize {
+        let mut state = self.state();
+        state.measure();
+        state.width
+    }
+
     /// Makes room for a question: nothing turns and no line is half written while somebody thinks.
     pub(crate) fn make_room(&self) {
         let mut state = self.state();
@@ -162,7 +169,16 @@ impl Screen for TerminalScreen {
 }
 
 impl State {
+    /// Heeds that the window has another width now.
+    fn measure(&mut self) {
+        if self.is_watched {
+            self.width = terminal::width();
+            self.prose.resize(self.width);
+        }
+    }
+
     fn show(&mut self, shown: Shown<'_>) -> io::Result<()> {
+        self.measure();
         let (dim, strong) = (Theme::DIM, Theme::STRONG);
         match shown {
             Shown::Opened { session, is_resumed, messages } => {
