@@ -89,7 +89,7 @@ pub(crate) struct Run {
     /// A plugin's folder, or a folder of plugins, to load beside those that the configuration enables
     #[arg(long, value_name = "DIR")]
     pub(crate) plugins: Vec<PathBuf>,
-    /// Print one JSON object a line
+    /// Print one JSON object a line; the last, of type `end`, says what it came to, also where nothing began
     #[arg(long)]
     pub(crate) json: bool,
     /// Write the events and what plugins called to a file that `mimir replay` reads
