@@ -34,6 +34,7 @@ impl AtKeyboard {
         let _turn = self.turn.lock().await;
         self.screen.make_room();
         self.screen.notice(question);
+        let _open = Open(&self.screen);
         // What somebody typed for something else must not answer this
         let asked = Instant::now();
         loop {
@@ -45,6 +46,15 @@ impl AtKeyboard {
                 return Some(answer);
             }
         }
+    }
+}
+
+/// A question that is open. Whoever is interrupted gives it up.
+struct Open<'a>(&'a TerminalScreen);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.given_up();
     }
 }
 

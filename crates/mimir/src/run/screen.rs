@@ -53,8 +53,10 @@ struct State {
     totals: Totals,
     /// Whether the results are on the terminal on which the person types.
     is_watched: bool,
-    /// Whether somebody may be typing behind a prompt, so that the line is not free.
-    is_prompted: bool,
+    /// What stands in front of what somebody may be typing, so that the line is not free.
+    prompt: Option<String>,
+    /// Whether something was shown beneath it since.
+    is_torn: bool,
     /// What the person typed last: the terminal showed it while they did.
     typed: Option<String>,
     /// What stands above.
@@ -77,7 +79,8 @@ impl TerminalScreen {
             roles: HashMap::new(),
             totals: Totals::default(),
             is_watched: terminal.is_watched,
-            is_prompted: false,
+            prompt: None,
+            is_torn: false,
             typed: None,
             above: Above::Nothing,
             begun: Instant::now(),
@@ -104,6 +107,7 @@ impl TerminalScreen {
         let _ = state.out.flush();
         state.errors.notice(&text);
         state.wait_on();
+        state.mend_prompt();
     }
 
     /// Says something to the person, on standard error.
@@ -114,24 +118,35 @@ impl TerminalScreen {
         state.spinner.clear();
         let _ = state.out.flush();
         state.errors.notice(text);
+        state.mend_prompt();
     }
 
     /// The same without ending the line: somebody types behind it.
     pub(crate) fn prompt(&self, text: &str) {
         let mut state = self.state();
         state.errors.prompt(text);
-        state.is_prompted = true;
+        (state.prompt, state.is_torn) = (Some(text.to_owned()), false);
     }
 
     /// A line was typed behind the prompt, and has ended it.
     pub(crate) fn answered(&self) {
-        self.state().is_prompted = false;
+        let mut state = self.state();
+        state.prompt = None;
+        state.wait_on();
+    }
+
+    /// Nobody waits for an answer any more: what comes next begins on a line of its own.
+    pub(crate) fn given_up(&self) {
+        let mut state = self.state();
+        if state.prompt.take().is_some() && !state.is_torn {
+            state.errors.prompt("\n");
+        }
     }
 
     /// The person typed something to be said, which need not be shown again where they see it.
     pub(crate) fn typed(&self, text: &str) {
         let mut state = self.state();
-        state.is_prompted = false;
+        state.prompt = None;
         state.typed = state.is_watched.then(|| text.to_owned());
     }
 
@@ -155,7 +170,7 @@ impl TerminalScreen {
         let mut state = self.state();
         let _ = state.finish_prose();
         state.spinner.clear();
-        state.is_prompted = false;
+        state.prompt = None;
         let _ = state.summary(word, style, resume);
         let _ = state.out.flush();
     }
@@ -164,7 +179,9 @@ impl TerminalScreen {
 impl Screen for TerminalScreen {
     fn show(&self, shown: Shown<'_>) {
         // Whoever read the output has seen enough; the agent's work is not lost by that
-        let _ = self.state().show(shown);
+        let mut state = self.state();
+        let _ = state.show(shown);
+        state.mend_prompt();
     }
 }
 
@@ -218,7 +235,7 @@ impl State {
                 Ok(())
             }
             Shown::Asking { agent_id: None, model } => {
-                self.spinner.wait_for(format!("{} thinks", printable(model)));
+                self.turn(format!("{} thinks", printable(model)));
                 Ok(())
             }
             Shown::Text { agent_id: None, piece } => {
@@ -268,7 +285,7 @@ impl State {
                 }
             }
             Shown::Compacting { tokens, .. } => {
-                self.spinner.wait_for(format!("compacting the conversation ({} tokens)", grouped(tokens)));
+                self.turn(format!("compacting the conversation ({} tokens)", grouped(tokens)));
                 Ok(())
             }
             Shown::Compacted { before, after } => {
@@ -296,7 +313,10 @@ impl State {
                 Ok(())
             }
             Shown::Interrupted => {
-                self.marked("!", Theme::WARN, "interrupted; what was said and done until now is kept")
+                let shown = self.marked("!", Theme::WARN, "interrupted; what was said and done until now is kept");
+                // Nobody waits for an answer any more
+                self.prompt = None;
+                shown
             }
             Shown::Notice { text } => self.marked("i", Theme::TYPE, text),
             Shown::Failed { error } => self.marked("✗", Theme::BAD, error),
@@ -410,12 +430,27 @@ impl State {
         self.prose.end(self.out.as_mut())
     }
 
+    /// Shows what is going on, unless somebody may be typing there.
+    fn turn(&mut self, what: String) {
+        if self.prompt.is_none() {
+            self.spinner.wait_for(what);
+        }
+    }
+
+    /// Shows a prompt again that something was shown beneath.
+    fn mend_prompt(&mut self) {
+        if let Some(prompt) = self.prompt.as_deref().filter(|_| self.is_torn) {
+            self.errors.prompt(prompt);
+            self.is_torn = false;
+        }
+    }
+
     /// Shows what is still under way.
     fn wait_on(&mut self) {
         match self.running.as_slice() {
             [] => self.spinner.clear(),
-            [(_, only)] => self.spinner.wait_for(only.clone()),
-            [(_, first), others @ ..] => self.spinner.wait_for(format!("{first} and {} more", others.len())),
+            [(_, only)] => self.turn(only.clone()),
+            [(_, first), others @ ..] => self.turn(format!("{first} and {} more", others.len())),
         }
     }
 
@@ -426,7 +461,7 @@ impl State {
 
     /// A free line, unless the same kind of thing stands above.
     fn begin(&mut self, next: Above) -> io::Result<()> {
-        if std::mem::take(&mut self.is_prompted) {
+        if self.prompt.is_some() && !std::mem::replace(&mut self.is_torn, true) {
             self.errors.prompt("\n");
         }
         let above = std::mem::replace(&mut self.above, next);
