@@ -53,17 +53,29 @@ impl EventBus {
 
     /// Delivers events to `subscriber` from now on. Contradictions in the order are reported as notices.
     pub fn subscribe(&self, subscription: Subscription, subscriber: Arc<dyn Subscriber>) -> SubscriptionId {
-        let id = SubscriptionId(self.0.next_id.fetch_add(1, Ordering::Relaxed));
-        let subscribed = Arc::new(Subscribed {
-            id,
+        let subscribed = self.subscribed(subscription, subscriber);
+        let id = subscribed.id;
+        self.rebuild(|all| all.push(subscribed));
+        id
+    }
+
+    /// The same for many at once, among which the order is found once.
+    pub fn subscribe_all(&self, subscribers: impl IntoIterator<Item = (Subscription, Arc<dyn Subscriber>)>) {
+        let subscribed: Vec<_> = subscribers.into_iter().map(|(how, who)| self.subscribed(how, who)).collect();
+        if !subscribed.is_empty() {
+            self.rebuild(|all| all.extend(subscribed));
+        }
+    }
+
+    fn subscribed(&self, subscription: Subscription, subscriber: Arc<dyn Subscriber>) -> Arc<Subscribed> {
+        Arc::new(Subscribed {
+            id: SubscriptionId(self.0.next_id.fetch_add(1, Ordering::Relaxed)),
             subscription,
             subscriber,
             queue: Queue::default(),
             is_open: AtomicBool::new(true),
             in_flight: AtomicUsize::new(0),
-        });
-        self.rebuild(|all| all.push(subscribed));
-        id
+        })
     }
 
     /// Ends a subscription; what waits in its queue is not delivered any more. Tells whether there was one.
