@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use mimir_shared_config::{
     Access, Capabilities, Closed, ClosedPlaces, Denial, ExecRule, FileAccess, FileRule, Filesystem, Llm, PluginId,
@@ -17,10 +18,11 @@ pub struct CapabilityControl {
     effective: RwLock<HashMap<PluginId, Effective>>,
 }
 
-/// What one plugin may do, with the part on files compiled: it is asked twice for each call on a file.
+/// What one plugin may do, with the part on files compiled at its first call: it is asked twice for each call on a file, and
+/// most plugins make none.
 struct Effective {
     capabilities: Capabilities,
-    files: FileAccess,
+    files: OnceLock<FileAccess>,
 }
 
 impl CapabilityControl {
@@ -42,8 +44,7 @@ impl CapabilityControl {
 
     /// Sets what `plugin` may do from now on.
     pub fn set(&self, plugin: PluginId, effective: Capabilities) {
-        let files = FileAccess::new(&effective.filesystem);
-        self.effective.write().insert(plugin, Effective { capabilities: effective, files });
+        self.effective.write().insert(plugin, Effective { capabilities: effective, files: OnceLock::new() });
     }
 
     /// Takes everything from `plugin`.
@@ -72,6 +73,7 @@ impl CapabilityControl {
                 ExecRule::Arguments => Guard::ExecArguments.stands(),
             });
         }
+        let files = files.get_or_init(|| FileAccess::new(&capabilities.filesystem));
         self.check_file(files, access).unwrap_or_else(|| capabilities.permits(access, &self.root))
     }
 
