@@ -48,6 +48,8 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     if said.model.is_none() && scenario.is_some() {
         said.model = Some(SCRIPTED_MODEL.to_owned());
     }
+    // While the rest of the start opens what it needs
+    let prepared = prepared.look_ahead();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (home, project) = (prepared.home().to_owned(), prepared.project().to_owned());
     let project_text = project.to_str().ok_or_else(|| AgentError::Folder { path: project.clone() })?.to_owned();

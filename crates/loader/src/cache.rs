@@ -11,12 +11,9 @@ use crate::error::LoadError;
 use crate::identity::sha256;
 
 /// Entries of a kind beyond which the oldest are removed.
-const MAX_ENTRIES: usize = 512;
+pub(crate) const MAX_ENTRIES: usize = 512;
 
-/// Nothing larger is kept of what a plugin declared, in bytes.
-const MAX_DECLARED: usize = 1 << 20;
-
-/// Bundles, V8's compiled code and what plugins declared, kept between runs in `cache/` of Mimir's folder, where no plugin
+/// Bundles, V8's compiled code, what plugins declared, and what is known of those that did not change, kept between runs in `cache/` of Mimir's folder, where no plugin
 /// can write.
 ///
 /// Everything here can be made again: an entry that is damaged or out of date counts as missing, and a cache that can't
@@ -74,6 +71,17 @@ impl PluginCache {
         Ok(())
     }
 
+    /// The bundle of a plugin as it was kept, whatever has become of the files that it was made from.
+    pub(crate) fn kept_bundle(&self, request: &BundleRequest) -> Option<Bundled> {
+        let entry: BundleEntry = serde_json::from_slice(&read_sealed(&self.bundle_path(request))?).ok()?;
+        Some(entry.bundled)
+    }
+
+    /// Where the indexes of plugins lie.
+    pub(crate) fn folder_of_indexes(&self) -> PathBuf {
+        self.dir.join("indexes")
+    }
+
     /// The bundle of a tool whose code is a single text. `key` names that text and all around it.
     pub(crate) fn tool(&self, key: &str) -> Option<Bundled> {
         serde_json::from_slice(&read_sealed(&self.tool_path(key))?).ok()
@@ -113,27 +121,13 @@ impl PluginCache {
         disk::remove(&self.code_path(key))
     }
 
-    /// What a plugin declared when it started the last time, JSON text. `key` names its content and all that it can see at
-    /// its start.
-    pub fn declared(&self, key: &str) -> Option<String> {
-        String::from_utf8(read_sealed(&self.declared_path(key))?).ok()
-    }
-
-    /// Keeps what a plugin declared. What is unusually large is not kept.
-    ///
-    /// # Errors
-    /// If the cache can't be written.
-    pub fn store_declared(&self, key: &str, declared: &str) -> Result<(), LoadError> {
-        if declared.len() > MAX_DECLARED {
-            return disk::remove(&self.declared_path(key));
-        }
-        write_sealed(&self.declared_path(key), declared.as_bytes())?;
-        prune(&self.dir.join("declared"));
-        Ok(())
+    /// Where it is kept what the plugins of a project declared.
+    pub(crate) fn declared_path(&self, project: &Path) -> PathBuf {
+        self.dir.join("declared").join(sha256(project.as_os_str().as_encoded_bytes()))
     }
 
     fn bundle_path(&self, request: &BundleRequest) -> PathBuf {
-        let key = format!("{BUNDLER_VERSION}\0{}\0{}\0{}", sdk_hash(), request.root.display(), request.entry);
+        let key = format!("{}\0{}\0{}", bundler_version(), request.root.display(), request.entry);
         self.dir.join("bundles").join(sha256(key.as_bytes()))
     }
 
@@ -142,23 +136,20 @@ impl PluginCache {
     }
 
     fn tool_path(&self, key: &str) -> PathBuf {
-        let key = format!("{BUNDLER_VERSION}\0{}\0{key}", sdk_hash());
+        let key = format!("{}\0{key}", bundler_version());
         self.dir.join("tools").join(sha256(key.as_bytes()))
-    }
-
-    fn declared_path(&self, key: &str) -> PathBuf {
-        self.dir.join("declared").join(sha256(key.as_bytes()))
     }
 }
 
-fn sdk_hash() -> &'static str {
-    static HASH: OnceLock<String> = OnceLock::new();
-    HASH.get_or_init(|| sha256(SDK.as_bytes()))
+/// All that decides, apart from the sources, what a bundle looks like.
+pub(crate) fn bundler_version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| format!("{BUNDLER_VERSION}\0{}", sha256(SDK.as_bytes())))
 }
 
 /// All folders from the root down to each input, and the `node_modules` in each of them: where an import is looked for
 /// before, or next to, where it was found.
-fn folders_that_matter(root: &Path, bundled: &Bundled) -> BTreeSet<String> {
+pub(crate) fn folders_that_matter(root: &Path, bundled: &Bundled) -> BTreeSet<String> {
     let mut own = BTreeSet::from([String::new()]);
     for input in &bundled.inputs {
         let mut rest = input.path.as_str();
@@ -181,7 +172,7 @@ fn listing(dir: &Path) -> String {
 }
 
 /// A file that starts with the hash of the rest of it.
-fn write_sealed(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+pub(crate) fn write_sealed(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     let mut sealed = sha256(bytes).into_bytes();
     sealed.push(b'\n');
     sealed.extend_from_slice(bytes);
@@ -189,7 +180,11 @@ fn write_sealed(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 fn read_sealed(path: &Path) -> Option<Vec<u8>> {
-    let mut sealed = disk::read(path).ok()??;
+    unseal(disk::read(path).ok()??)
+}
+
+/// What such a file holds, if it is whole.
+pub(crate) fn unseal(mut sealed: Vec<u8>) -> Option<Vec<u8>> {
     if sealed.get(64) != Some(&b'\n') {
         return None;
     }
@@ -197,7 +192,8 @@ fn read_sealed(path: &Path) -> Option<Vec<u8>> {
     (sha256(&bytes).as_bytes() == &sealed[..64]).then_some(bytes)
 }
 
-fn prune(dir: &Path) {
+/// Removes the oldest files of a folder, if there are too many.
+pub(crate) fn prune(dir: &Path) {
     let names = disk::list(dir).unwrap_or_default();
     if names.len() <= MAX_ENTRIES {
         return;

@@ -26,6 +26,9 @@ pub(crate) struct MainModule {
     pub(crate) path: String,
     /// What the author should know about how it was found.
     pub(crate) warning: Option<String>,
+    /// Whether it is what the first name says, and no link: then no change elsewhere makes another module of it than one of
+    /// its folder, or of those where the usual names are looked for.
+    pub(crate) is_plain: bool,
 }
 
 /// Finds the module to load: the manifest decides, then `package.json`, then the usual names.
@@ -39,22 +42,24 @@ pub(crate) fn find_main(
 ) -> Result<MainModule, LoadError> {
     if let Some(main) = &manifest.main {
         let found = inside(root, main)?;
-        let path = found.ok_or_else(|| LoadError::MainMissing { dir: root.to_owned(), tried: vec![main.clone()] })?;
-        return Ok(MainModule { path, warning: None });
+        let (path, is_plain) =
+            found.ok_or_else(|| LoadError::MainMissing { dir: root.to_owned(), tried: vec![main.clone()] })?;
+        return Ok(MainModule { path, warning: None, is_plain });
     }
     let mut tried = Vec::new();
     for main in package.map(named_by_package).unwrap_or_default() {
-        if let Some(path) = inside(root, &main)? {
-            return Ok(MainModule { path, warning: None });
+        if let Some((path, is_plain)) = inside(root, &main)? {
+            return Ok(MainModule { path, warning: None, is_plain: is_plain && tried.is_empty() });
         }
         tried.push(main);
     }
     let missing = tried.first().cloned();
     for main in USUAL {
-        if let Some(path) = inside(root, main)? {
+        if let Some((path, is_plain)) = inside(root, main)? {
+            let is_plain = is_plain && missing.is_none();
             let warning = missing
                 .map(|named| format!("package.json names `{named}`, which does not exist; `{path}` is loaded instead"));
-            return Ok(MainModule { path, warning });
+            return Ok(MainModule { path, warning, is_plain });
         }
         tried.push(main.to_owned());
     }
@@ -84,8 +89,8 @@ fn entry_point(exports: &Value) -> Option<&str> {
     }
 }
 
-/// The real path of a file, relative to the root; `None` if there is no such file.
-fn inside(root: &Path, path: &str) -> Result<Option<String>, LoadError> {
+/// The real path of a file, relative to the root, and whether it lies just there; `None` if there is no such file.
+fn inside(root: &Path, path: &str) -> Result<Option<(String, bool)>, LoadError> {
     let outside = || LoadError::MainOutside { dir: root.to_owned(), main: path.to_owned() };
     // Checked as text as well, so that a missing file outside is not reported as merely missing
     let mut depth = 0_i32;
@@ -101,11 +106,13 @@ fn inside(root: &Path, path: &str) -> Result<Option<String>, LoadError> {
     if Path::new(path).extension().is_none() {
         candidates.extend(["ts", "js", "mjs"].map(|extension| root.join(format!("{path}.{extension}"))));
     }
-    let Some(real) = candidates.iter().filter(|path| disk::is_file(path)).find_map(|path| disk::canonical(path)) else {
-        return Ok(None);
-    };
+    let Some(file) = candidates.iter().find(|path| disk::is_file(path)) else { return Ok(None) };
+    let Some(real) = disk::canonical(file) else { return Ok(None) };
     let relative = real.strip_prefix(root).map_err(|_| outside())?;
-    Ok(Some(relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")))
+    let relative = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+    // Component by component, so that `./index.ts` counts as `index.ts`
+    let is_plain = file.components().eq(real.components());
+    Ok(Some((relative, is_plain)))
 }
 
 #[cfg(test)]

@@ -194,6 +194,12 @@ pub enum LoadError {
         /// What to do about it.
         hint: String,
     },
+    /// The plugin's files are not those that were checked when this run began.
+    #[error("the files in `{}` are others than those that were checked when this run began", dir.display())]
+    Changed {
+        /// The plugin's folder.
+        dir: PathBuf,
+    },
     /// The work was cut short because the runtime is going down.
     #[error("loading was interrupted")]
     Interrupted,
@@ -253,6 +259,7 @@ impl LoadError {
             ),
             Self::StoreTooNew { .. } => "update Mimir".into(),
             Self::StoreUnsafe { hint, .. } => hint.clone(),
+            Self::Changed { .. } => "start Mimir anew: it checks them again, and says whether they need a grant".into(),
             Self::Interrupted => "try again".into(),
         }
     }

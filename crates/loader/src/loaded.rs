@@ -4,9 +4,10 @@ use std::sync::{Arc, OnceLock};
 use mimir_shared_config::{Grant, PluginId, PluginIdentity, PluginManifest};
 use oxc_sourcemap::OwnedSourceMap;
 
-use crate::bundle::protocol::Confinement;
+use crate::bundle::protocol::{Bundled, Confinement};
 use crate::discovery::Place;
 use crate::error::Problem;
+use crate::index::Known;
 use crate::stack;
 
 /// Whether the user lets a plugin run.
@@ -49,7 +50,7 @@ impl GrantState {
     }
 }
 
-/// A plugin that was found, checked and bundled.
+/// A plugin that was found, checked and bundled, now or when its files were last others.
 #[derive(Debug)]
 pub struct LoadedPlugin {
     /// Its name.
@@ -62,10 +63,6 @@ pub struct LoadedPlugin {
     pub place: Place,
     /// Which plugin it is.
     pub identity: PluginIdentity,
-    /// One ES module. Its default export, or its only exported function, is the plugin.
-    pub code: Arc<str>,
-    /// The module's source map (version 3, JSON), with sources relative to the plugin's folder.
-    pub source_map: Arc<str>,
     /// What its author may want to change.
     pub warnings: Vec<Problem>,
     /// Whether it may run.
@@ -76,7 +73,25 @@ pub struct LoadedPlugin {
     pub is_from_cache: bool,
     /// What kept the bundler from the rest of the machine when the bundle was made.
     pub confinement: Confinement,
-    pub(crate) map: OnceLock<Option<OwnedSourceMap>>,
+    /// Its code. What comes from the index has none before it is asked for it.
+    pub(crate) script: OnceLock<Script>,
+    /// What the index holds of it, or is to hold.
+    pub(crate) known: Option<Arc<Known>>,
+}
+
+/// A plugin's bundle.
+#[derive(Debug)]
+pub(crate) struct Script {
+    code: Arc<str>,
+    /// Version 3, JSON, with sources relative to the plugin's folder.
+    source_map: String,
+    map: OnceLock<Option<OwnedSourceMap>>,
+}
+
+impl Script {
+    pub(crate) fn new(bundled: Bundled) -> Self {
+        Self { code: bundled.code.into(), source_map: bundled.source_map, map: OnceLock::new() }
+    }
 }
 
 impl LoadedPlugin {
@@ -85,11 +100,17 @@ impl LoadedPlugin {
         crate::script_name(self.id.as_str())
     }
 
+    /// One ES module; its default export, or its only exported function, is the plugin. None before
+    /// [`PluginLoader::code`](crate::PluginLoader::code) has fetched it, for a plugin that is as the index remembers it.
+    pub fn code(&self) -> Option<Arc<str>> {
+        self.script.get().map(|script| Arc::clone(&script.code))
+    }
+
     /// A stack trace of V8's with the lines of the plugin's own sources in place of the bundle's.
     pub fn map_stack(&self, stack: &str) -> String {
         // Most plugins never fail, so the map is taken apart at the first trace
-        let map = self.map.get_or_init(|| OwnedSourceMap::from_json_string(&self.source_map).ok());
-        match map {
+        let map = |script: &'_ Script| OwnedSourceMap::from_json_string(&script.source_map).ok();
+        match self.script.get().and_then(|script| script.map.get_or_init(|| map(script)).as_ref()) {
             Some(map) => stack::map_stack(stack, self.id.as_str(), map),
             None => stack.to_owned(),
         }

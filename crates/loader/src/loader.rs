@@ -1,18 +1,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use mimir_shared_config::{Config, PluginId};
-use mimir_shared_platform::Guard;
+use mimir_shared_config::{Config, PluginId, PluginIdentity};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::adapters::bundler_process::BundlerProcess;
+use crate::adapters::{clock, disk};
 use crate::bundle::protocol::{BundleRequest, Bundled};
 use crate::cache::PluginCache;
-use crate::discovery::{self, Discovery, Found, Place, Places};
+use crate::discovery::{self, Discovery, Found, Origin, Place, Places};
 use crate::error::LoadError;
 use crate::identity;
-use crate::loaded::{GrantState, LoadedPlugin};
+use crate::index::{Known, PluginIndex, Remembered};
+use crate::known::Examined;
+use crate::loaded::{LoadedPlugin, Script};
+use crate::manifest::{self, ReadManifest};
 use crate::ports::Bundler;
 use crate::stores::{GrantStore, StateStore, TrustStore};
 use crate::tool::{self, LoadedTool, ToolLanguage};
@@ -24,20 +26,34 @@ const ATTEMPTS: usize = 3;
 /// Finds, checks and bundles plugins. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct PluginLoader {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    places: Places,
-    config: Config,
+pub(crate) struct Inner {
+    pub(crate) places: Places,
+    pub(crate) config: Config,
+    pub(crate) version: String,
     validator: PluginValidator,
     bundler: Box<dyn Bundler>,
-    cache: PluginCache,
-    grants: GrantStore,
-    trust: TrustStore,
+    pub(crate) cache: PluginCache,
+    pub(crate) index: PluginIndex,
+    pub(crate) grants: GrantStore,
+    pub(crate) trust: TrustStore,
     state: StateStore,
     /// The bundler takes a processor to itself.
-    bundling: Semaphore,
+    pub(crate) bundling: Semaphore,
+    /// Nanoseconds since 1970.
+    pub(crate) now_ns: fn() -> i128,
+}
+
+/// A plugin's folder, read and bundled.
+pub(crate) struct Whole {
+    pub(crate) root: PathBuf,
+    pub(crate) read: Arc<ReadManifest>,
+    pub(crate) checked: Checked,
+    pub(crate) bundled: Bundled,
+    pub(crate) is_from_cache: bool,
+    pub(crate) identity: PluginIdentity,
 }
 
 /// What came of loading all plugins that are enabled.
@@ -60,13 +76,17 @@ impl PluginLoader {
     /// A loader with another bundler than this program started again.
     pub fn with_bundler(places: Places, config: Config, mimir_version: &str, bundler: Box<dyn Bundler>) -> Self {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        let cache = PluginCache::in_home(&places.home);
         let inner = Inner {
             validator: PluginValidator::new(mimir_version),
-            cache: PluginCache::in_home(&places.home),
+            version: mimir_version.to_owned(),
+            index: PluginIndex::new(&cache, &places.project),
+            cache,
             grants: GrantStore::in_home(&places.home),
             trust: TrustStore::in_home(&places.home),
             state: StateStore::in_home(&places.home),
             bundling: Semaphore::new(processors),
+            now_ns: clock::now_ns,
             bundler,
             places,
             config,
@@ -99,14 +119,14 @@ impl PluginLoader {
         &self.inner.cache
     }
 
-    /// Finds all plugins, enabled or not, broken or not.
+    /// Finds all plugins, enabled or not, broken or not, and reads what each says about itself.
     ///
     /// # Errors
     /// If the list of trusted repositories can't be read. What is wrong with a single plugin is in its [`Found`].
     pub async fn discover(&self) -> Result<Discovery, LoadError> {
         self.blocking(|inner| {
             let is_trusted = inner.trust.is_trusted(&inner.places.project)?;
-            Ok(discovery::discover(&inner.places, &inner.config, is_trusted))
+            Ok(discovery::discover(&inner.places, &inner.config, is_trusted, &Remembered::new()))
         })
         .await
     }
@@ -137,7 +157,7 @@ impl PluginLoader {
     pub async fn load(&self, found: &Found) -> Result<LoadedPlugin, LoadError> {
         let _turn = self.inner.bundling.acquire().await.map_err(|_| LoadError::Interrupted)?;
         let found = found.clone();
-        self.blocking(move |inner| inner.load(&found)).await
+        self.blocking(move |inner| inner.load(&found, false)).await
     }
 
     /// Makes the code of a tool ready to run, under this name. It can import nothing but `@mimir/plugin`. Its code is not run.
@@ -154,20 +174,12 @@ impl PluginLoader {
     /// # Errors
     /// If the list of trusted repositories can't be read.
     pub async fn load_enabled(&self) -> Result<LoadReport, LoadError> {
-        let Discovery { found, problems } = self.discover().await?;
+        let Discovery { found, problems } = self.discover_known().await?;
         let mut report = LoadReport { problems, ..LoadReport::default() };
-        let mut loading = JoinSet::new();
-        for found in found.into_iter().filter(Found::is_enabled) {
-            let loader = self.clone();
-            loading.spawn(async move {
-                let result = loader.load(&found).await;
-                (found.id, result)
-            });
-        }
-        while let Some(loaded) = loading.join_next().await {
-            match loaded.map_err(|_| LoadError::Interrupted)? {
-                (_, Ok(plugin)) => report.plugins.push(Arc::new(plugin)),
-                (id, Err(error)) => report.failed.push((id, Arc::new(error))),
+        for Examined { found, loaded } in self.load_all(found.into_iter().filter(Found::is_enabled).collect()).await? {
+            match loaded {
+                Ok(plugin) => report.plugins.push(Arc::new(plugin)),
+                Err(error) => report.failed.push((found.id, Arc::new(error))),
             }
         }
         // `None` after every position
@@ -176,7 +188,7 @@ impl PluginLoader {
         Ok(report)
     }
 
-    async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, LoadError> + Send + 'static,
     ) -> Result<T, LoadError> {
@@ -186,37 +198,49 @@ impl PluginLoader {
 }
 
 impl Inner {
-    fn load(&self, found: &Found) -> Result<LoadedPlugin, LoadError> {
-        let Checked { root, read, main, mut warnings } = self.validator.check(&found.dir)?;
-        let id = read.manifest.name.clone();
-        let request = BundleRequest { root: root.clone(), entry: main.path, name: id.as_str().to_owned() };
-        let (bundled, is_from_cache) = self.bundle(&root, &request)?;
-        let package = read.package_name().unwrap_or_else(|| id.as_str().to_owned());
-        let hash = identity::content_hash(&read.bytes, read.package_bytes.as_deref(), &bundled.inputs);
-        let identity = identity::identity(&root, &package, hash);
-        let root_of_project = &self.places.project;
-        let is_nobodys = found.needs_trust && Guard::TrustRepository.stands();
-        let grant = if is_nobodys && !self.trust.is_trusted(root_of_project)? {
-            GrantState::RepositoryUntrusted { root: root_of_project.clone() }
-        } else {
-            self.grants.state(&identity, &read.manifest)?
-        };
-        warnings.extend(bundled.warnings);
+    /// Reads and bundles a plugin, and says whether it may run. With `remembers`, it comes with what the index is to hold of
+    /// it.
+    pub(crate) fn load(&self, found: &Found, remembers: bool) -> Result<LoadedPlugin, LoadError> {
+        let began = (self.now_ns)();
+        let Whole { root, read, checked, bundled, is_from_cache, identity } = self.read_whole(found)?;
+        let Checked { main, mut warnings } = checked;
+        let grant = self.standing()?.of(self, found, &identity, &read.manifest)?;
+        warnings.extend(bundled.warnings.iter().cloned());
+        let hash = &identity.hash;
+        let known = remembers.then(|| Known::new(&root, began, (&read, &main, &warnings), &bundled, hash)).flatten();
         Ok(LoadedPlugin {
-            id,
-            manifest: Arc::new(read.manifest),
+            id: read.manifest.name.clone(),
+            manifest: Arc::clone(&read.manifest),
             dir: root,
             place: found.place,
             identity,
-            code: bundled.code.into(),
-            source_map: bundled.source_map.into(),
             warnings,
             grant,
             position: found.position,
             is_from_cache,
             confinement: bundled.confinement,
-            map: OnceLock::new(),
+            script: OnceLock::from(Script::new(bundled)),
+            known,
         })
+    }
+
+    /// Reads and bundles a plugin.
+    pub(crate) fn read_whole(&self, found: &Found) -> Result<Whole, LoadError> {
+        let (root, read) = match &found.origin {
+            Origin::Files(read) => (found.dir.clone(), Arc::clone(read)),
+            Origin::Index(_) | Origin::Nowhere => {
+                let missing = || LoadError::ManifestMissing { dir: found.dir.clone() };
+                let root = disk::canonical(&found.dir).ok_or_else(missing)?;
+                let read = Arc::new(manifest::read(&root)?);
+                (root, read)
+            }
+        };
+        let checked = self.validator.check(&root, &read)?;
+        let (entry, name) = (checked.main.path.clone(), read.manifest.name.as_str().to_owned());
+        let (bundled, is_from_cache) = self.bundle(&root, &BundleRequest { root: root.clone(), entry, name })?;
+        let hash = identity::content_hash(&read.hashes(), &bundled.inputs);
+        let identity = identity::identity(&root, &read.package_or_plugin(), hash);
+        Ok(Whole { root, read, checked, bundled, is_from_cache, identity })
     }
 
     fn bundle(&self, root: &Path, request: &BundleRequest) -> Result<(Bundled, bool), LoadError> {
@@ -274,7 +298,7 @@ mod tests {
             let places = Places::new(dir.path(), home.path());
             let loader = PluginLoader::with_bundler(places, Config::default(), "0.1.0", Box::new(bundler));
             let plugin = loader.load_folder(dir.path()).await.unwrap();
-            assert_eq!((&*plugin.code, plugin.is_from_cache), (loaded, false));
+            assert_eq!((&*plugin.code().unwrap(), plugin.is_from_cache), (loaded, false));
         };
         check(&["new"], "new").await;
         check(&["old", "new"], "new").await;

@@ -1,13 +1,17 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use mimir_shared_config::PluginManifest;
 use serde_json::Value;
 
 use crate::adapters::disk;
 use crate::error::{LoadError, Problem};
+use crate::identity::{OwnHashes, sha256};
 
 /// The manifest's file name.
 pub(crate) const MANIFEST: &str = "plugin.yml";
+/// npm's word about a package.
+pub(crate) const PACKAGE: &str = "package.json";
 
 /// No manifest and no `package.json` comes near this, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -15,7 +19,7 @@ const LARGEST: u64 = 1 << 20;
 /// A plugin's folder, as far as it can be read without looking at code.
 #[derive(Debug)]
 pub(crate) struct ReadManifest {
-    pub(crate) manifest: PluginManifest,
+    pub(crate) manifest: Arc<PluginManifest>,
     /// The manifest's bytes, for the content hash.
     pub(crate) bytes: Vec<u8>,
     /// `package.json`, if there is one and it is JSON.
@@ -29,14 +33,24 @@ impl ReadManifest {
     pub(crate) fn package_name(&self) -> Option<String> {
         self.package.as_ref()?.get("name")?.as_str().map(str::to_owned)
     }
+
+    /// The same, or what the plugin calls itself.
+    pub(crate) fn package_or_plugin(&self) -> String {
+        self.package_name().unwrap_or_else(|| self.manifest.name.as_str().to_owned())
+    }
+
+    /// Its part of the content hash.
+    pub(crate) fn hashes(&self) -> OwnHashes {
+        OwnHashes { manifest: sha256(&self.bytes), package_json: self.package_bytes.as_deref().map(sha256) }
+    }
 }
 
 /// Reads the manifest and `package.json` of a folder, which is canonical. Neither is taken through a link that leads out
 /// of the folder: it could not be part of the plugin's hash as what it seems to be.
 pub(crate) fn read(dir: &Path) -> Result<ReadManifest, LoadError> {
     let bytes = read_inside(dir, MANIFEST)?.ok_or_else(|| LoadError::ManifestMissing { dir: dir.to_owned() })?;
-    let manifest = parse(dir, &bytes)?;
-    let package_bytes = read_inside(dir, "package.json")?;
+    let manifest = Arc::new(parse(dir, &bytes)?);
+    let package_bytes = read_inside(dir, PACKAGE)?;
     let package = package_bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
     Ok(ReadManifest { manifest, bytes, package, package_bytes })
 }

@@ -1,4 +1,5 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use mimir_shared_config::PluginManifest;
 
@@ -27,8 +28,6 @@ pub struct PluginValidator {
 
 /// A folder that passed.
 pub(crate) struct Checked {
-    pub(crate) root: PathBuf,
-    pub(crate) read: ReadManifest,
     pub(crate) main: MainModule,
     pub(crate) warnings: Vec<Problem>,
 }
@@ -44,18 +43,19 @@ impl PluginValidator {
     /// # Errors
     /// The first of: no manifest, a wrong one, another version of Mimir needed, no module to load.
     pub fn validate(&self, dir: &Path) -> Result<Validation, LoadError> {
-        let Checked { read, main, warnings, .. } = self.check(dir)?;
-        Ok(Validation { manifest: read.manifest, main: main.path, warnings })
-    }
-
-    pub(crate) fn check(&self, dir: &Path) -> Result<Checked, LoadError> {
         let root = disk::canonical(dir).ok_or_else(|| LoadError::ManifestMissing { dir: dir.to_owned() })?;
         let read = manifest::read(&root)?;
+        let Checked { main, warnings } = self.check(&root, &read)?;
+        Ok(Validation { manifest: Arc::unwrap_or_clone(read.manifest), main: main.path, warnings })
+    }
+
+    /// The same for a folder whose manifest is read already. `root` is canonical.
+    pub(crate) fn check(&self, root: &Path, read: &ReadManifest) -> Result<Checked, LoadError> {
         self.check_engine(&read.manifest)?;
-        let main = find_main(&root, &read.manifest, read.package.as_ref())?;
-        let mut warnings = warnings(&read);
+        let main = find_main(root, &read.manifest, read.package.as_ref())?;
+        let mut warnings = warnings(read);
         warnings.extend(main.warning.iter().map(|warning| whole(warning, Some("build the package".into()))));
-        Ok(Checked { root, read, main, warnings })
+        Ok(Checked { main, warnings })
     }
 
     fn check_engine(&self, manifest: &PluginManifest) -> Result<(), LoadError> {

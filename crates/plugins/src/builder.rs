@@ -7,9 +7,11 @@ use mimir_sandbox::Placement;
 use mimir_shared_config::{Config, Isolation};
 use mimir_shared_platform::{FileSystem, OsFileSystem, Trampoline};
 use mimir_shared_providers::LlmProvider;
+use tokio::task::JoinHandle;
 
 use crate::recording::Recorder;
 use crate::report::{OnReport, Report};
+use crate::start::Searched;
 use crate::surroundings::Surroundings;
 use crate::{Plugins, PluginsError, start};
 
@@ -43,6 +45,8 @@ pub struct Prepared {
     pub(crate) config: Config,
     pub(crate) loader: PluginLoader,
     pub(crate) files: Arc<dyn FileSystem>,
+    /// The search for plugins, if it has begun.
+    pub(crate) search: Option<JoinHandle<Result<Searched, PluginsError>>>,
 }
 
 impl Default for PluginsBuilder {
@@ -223,7 +227,7 @@ impl PluginsBuilder {
         let bundler = self.helper.as_ref().map_or_else(BundlerProcess::current_exe, BundlerProcess::at);
         let (places, version) = (surroundings.places.clone(), env!("CARGO_PKG_VERSION"));
         let loader = PluginLoader::with_bundler(places, config.clone(), version, Box::new(bundler));
-        let prepared = Prepared { settings: self, surroundings, config, loader, files };
+        let prepared = Prepared { settings: self, surroundings, config, loader, files, search: None };
         if !prepared.settings.without_plugins && prepared.placement() == Placement::InProcess {
             mimir_sandbox::initialize_v8();
         }
@@ -306,6 +310,16 @@ impl Prepared {
     #[must_use]
     pub fn record(mut self, recorder: Arc<dyn Recorder>) -> Self {
         self.settings = self.settings.record(recorder);
+        self
+    }
+
+    /// Begins to look for the plugins, for who has other things to do before [`Prepared::start`]. Must be called within a tokio
+    /// runtime.
+    #[must_use]
+    pub fn look_ahead(mut self) -> Self {
+        if !self.settings.without_plugins {
+            self.search = Some(tokio::spawn(start::search(self.loader.clone())));
+        }
         self
     }
 

@@ -8,7 +8,7 @@ use mimir_shared_platform::FileSystem;
 
 use crate::surroundings::Surroundings;
 
-/// Closes Mimir's own folder, the company's policy and the folders of these plugins.
+/// Closes Mimir's own folder, the company's policy and the folders of these plugins, which are without links.
 pub(crate) fn close_places<'a>(
     control: &CapabilityControl,
     surroundings: &'a Surroundings,
@@ -17,7 +17,10 @@ pub(crate) fn close_places<'a>(
 ) {
     let own = [&surroundings.places.home, &surroundings.policy].map(|path| (path.as_path(), Closed::Mimir));
     let named = surroundings.places.explicit.iter().map(PathBuf::as_path);
-    for (path, closed) in own.into_iter().chain(named.chain(plugins).map(|folder| (folder, Closed::Plugin))) {
+    for plugin in plugins {
+        control.close(plugin, Closed::Plugin);
+    }
+    for (path, closed) in own.into_iter().chain(named.map(|folder| (folder, Closed::Plugin))) {
         // As it is called, so that nobody puts something else in its place, and where it is
         control.close(path, closed);
         control.close(&real_path(path, files), closed);

@@ -1,5 +1,7 @@
 //! What a plugin sees of its surroundings without a host call.
 
+use std::path::Path;
+
 use mimir_loader::LoadedPlugin;
 use mimir_shared_config::{Access, Capabilities};
 use mimir_shared_platform::Guard;
@@ -8,8 +10,13 @@ use serde_json::{Map, Value, json};
 use crate::builder::Prepared;
 
 /// The JSON text behind `ctx.plugin`, `ctx.project`, `ctx.config` and `process.env`.
-pub(crate) fn context_of(prepared: &Prepared, plugin: &LoadedPlugin, effective: &Capabilities) -> String {
-    let Prepared { surroundings, config, files, .. } = prepared;
+pub(crate) fn context_of(
+    prepared: &Prepared,
+    worktree: &Path,
+    plugin: &LoadedPlugin,
+    effective: &Capabilities,
+) -> String {
+    let Prepared { surroundings, config, .. } = prepared;
     let root = &surroundings.places.project;
     let may_read = |name: &str| effective.permits(&Access::Env { name: name.to_owned() }, root).is_ok();
     let environment = surroundings.environment.iter().filter(|(name, _)| may_read(name) || !Guard::EnvGranted.stands());
@@ -21,7 +28,7 @@ pub(crate) fn context_of(prepared: &Prepared, plugin: &LoadedPlugin, effective: 
     visible["options"] = config.options_of(&plugin.id);
     json!({
         "plugin": { "name": plugin.id, "version": plugin.manifest.version },
-        "project": { "root": root, "worktree": surroundings.worktree(files.as_ref()) },
+        "project": { "root": root, "worktree": worktree },
         "config": visible,
         "env": environment,
     })

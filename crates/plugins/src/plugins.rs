@@ -34,7 +34,7 @@ pub struct Plugins(pub(crate) Arc<System>);
 pub(crate) struct System {
     pub(crate) bus: EventBus,
     pub(crate) registry: Arc<PluginRegistry>,
-    pub(crate) sandbox: PluginSandbox,
+    pub(crate) sandbox: Arc<PluginSandbox>,
     pub(crate) control: Arc<CapabilityControl>,
     pub(crate) calls: Arc<ContextCalls>,
     pub(crate) running: HashMap<PluginId, Arc<SandboxedPlugin>>,
@@ -217,7 +217,7 @@ impl Plugins {
     pub async fn shutdown(&self) {
         self.drain().await;
         // At once: one that does not come back from its `dispose` must not make the others late
-        let plugins = self.0.running.values().cloned();
+        let plugins = self.0.running.values().filter(|plugin| plugin.was_wanted()).cloned();
         plugins.map(|plugin| async move { plugin.dispose().await }).collect::<JoinSet<()>>().join_all().await;
         self.0.calls.settled().await;
         self.stop();

@@ -1,17 +1,17 @@
 //! From the configuration to subscribed plugins: which of them may run, with what, and in which order.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mimir_api::{Effects, Redaction};
-use mimir_loader::{Discovery, Found, GrantState, LoadError, LoadedPlugin};
+use mimir_loader::{Declarations, Discovery, Examined, Found, GrantState, LoadError, LoadedPlugin, PluginLoader};
 use mimir_registry::{
     EventBus, Failure, FailureKey, FailureKind, InMemoryStates, PluginRegistry, PluginState, Rank, Registration,
-    StateStore, Subscription, subscriber_fn,
+    StateStore, Subscriber, Subscription, subscriber_fn,
 };
-use mimir_sandbox::{CapabilityControl, PluginImage, PluginSandbox, SandboxOptions};
+use mimir_sandbox::{CapabilityControl, PluginSandbox, SandboxOptions};
 use mimir_shared_config::{
     Capabilities, Closed, Decision, Grant, GrantMode, Limits, PluginId, PluginManifest, PluginMode, Rules, effective,
 };
@@ -19,7 +19,6 @@ use mimir_shared_platform::{
     AuditFolder, AuditLog, AuditRecord, Clock, FileAuditLog, Guard, HostProcesses, SystemClock,
 };
 use serde_json::json;
-use tokio::task::JoinSet;
 
 use crate::adapters::code_cache::CompiledCode;
 use crate::adapters::declared::Declared;
@@ -27,7 +26,7 @@ use crate::adapters::host_calls::{ContextCalls, Traces};
 use crate::adapters::policy::EventPolicy;
 use crate::adapters::reporter::BusReporter;
 use crate::adapters::state_store::{LoaderStates, Shared};
-use crate::adapters::subscriber::SandboxedPlugin;
+use crate::adapters::subscriber::{Around, Equipment, SandboxedPlugin};
 use crate::auth::Tokens;
 use crate::builder::Prepared;
 use crate::builtin::precompact_hooks::{self, PreCompactHooks};
@@ -44,10 +43,12 @@ use crate::{Plugins, PluginsError};
 /// the time to say so.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A plugin that is enabled, loaded or not.
-struct Enabled {
-    found: Found,
-    loaded: Result<Arc<LoadedPlugin>, LoadError>,
+/// The plugins that are enabled, in the order of the configuration, then by name, and what there is to say about others.
+#[derive(Default)]
+pub(crate) struct Searched {
+    enabled: Vec<Examined>,
+    reports: Vec<Report>,
+    declarations: Option<Declarations>,
 }
 
 /// What all plugins share while they are started.
@@ -60,8 +61,12 @@ struct Starting<'a> {
     policy: Arc<EventPolicy>,
     control: Arc<CapabilityControl>,
     states: Arc<LoaderStates>,
-    sandbox: PluginSandbox,
+    around: Arc<Around>,
+    declarations: Option<Declarations>,
+    worktree: PathBuf,
     calls: Arc<ContextCalls>,
+    /// Who is to get events, once all are there.
+    subscribers: Vec<(Subscription, Arc<dyn Subscriber>)>,
     running: HashMap<PluginId, Arc<SandboxedPlugin>>,
     order: Vec<PluginId>,
     /// Plugins that only observe, so that they add nothing.
@@ -83,7 +88,12 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
     if !prepared.settings.without_plugins {
         check_required(&prepared.config, &prepared.placement()).await?;
     }
-    let enabled = if prepared.settings.without_plugins { Vec::new() } else { load(&prepared, &reports).await? };
+    let Searched { enabled, reports: found_out, declarations } = match prepared.search.take() {
+        _ if prepared.settings.without_plugins => Searched::default(),
+        Some(search) => search.await.map_err(|_| PluginsError::Loader(LoadError::Interrupted))??,
+        None => search(prepared.loader.clone()).await?,
+    };
+    found_out.into_iter().for_each(|report| reports.push(report));
 
     let home = &prepared.surroundings.places.home;
     let audit = (!prepared.settings.leaves_no_traces).then(|| audit_log(home));
@@ -117,7 +127,15 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         ..SandboxOptions::default()
     };
     let code_caches = Arc::new(CompiledCode(prepared.loader.cache().clone()));
-    let sandbox = PluginSandbox::new(options, calls.clone(), Some(code_caches));
+    let sandbox = Arc::new(PluginSandbox::new(options, calls.clone(), Some(code_caches)));
+    let around = Arc::new(Around {
+        sandbox: Arc::downgrade(&sandbox),
+        loader: prepared.loader.clone(),
+        registry: Arc::clone(&registry),
+        reports: reports.clone(),
+        audit: audit.clone(),
+        tape: tape.clone(),
+    });
 
     let mut starting = Starting {
         prepared: &prepared,
@@ -128,8 +146,11 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         policy,
         control,
         states,
-        sandbox,
+        around,
+        declarations,
+        worktree: prepared.surroundings.worktree(prepared.files.as_ref()),
         calls,
+        subscribers: Vec::new(),
         running: HashMap::new(),
         order: Vec::new(),
         observed: HashSet::new(),
@@ -137,15 +158,16 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
         // A list that can't be read has been told by whoever looked for plugins
         is_trusted: prepared.surroundings.is_trusted().unwrap_or(false),
     };
-    for Enabled { found, loaded } in enabled {
+    for Examined { found, loaded } in enabled {
         let left_out = prepared.config.left_out_of(&found.id, &found.decision, found.needs_trust);
         left_out.iter().for_each(|notice| starting.reports.push(Report::configuration(notice)));
         match loaded {
-            Ok(plugin) => starting.add(&found, plugin).await?,
+            Ok(plugin) => starting.add(&found, Arc::new(plugin)).await?,
             Err(error) => starting.failed(&found, &error).await?,
         }
     }
     starting.add_hooks(audit.clone()).await?;
+    starting.bus.subscribe_all(std::mem::take(&mut starting.subscribers));
     if !starting.untrusted.is_empty() {
         starting.reports.push(Report::untrusted(&prepared.surroundings.places.project, &starting.untrusted));
     }
@@ -159,7 +181,7 @@ pub(crate) async fn start(mut prepared: Prepared) -> Result<Plugins, PluginsErro
             });
         }
     }
-    let Starting { reports, tape, bus, registry, control, sandbox, calls, running, order, observed, .. } = starting;
+    let Starting { reports, tape, bus, registry, control, calls, running, order, observed, .. } = starting;
     let Prepared { loader, config, .. } = prepared;
     Ok(Plugins(Arc::new(System {
         bus,
@@ -185,9 +207,10 @@ pub(crate) fn audit_log(home: &Path) -> Arc<dyn AuditLog> {
     Arc::new(FileAuditLog::new(AuditFolder::in_home(home), Arc::new(SystemClock)))
 }
 
-/// Finds the plugins and loads those that are enabled, in the order of the configuration, then by name.
-async fn load(prepared: &Prepared, reports: &Reports) -> Result<Vec<Enabled>, PluginsError> {
-    let Discovery { found, problems } = prepared.loader.discover().await.map_err(PluginsError::Loader)?;
+/// Finds the plugins and loads those that are enabled.
+pub(crate) async fn search(loader: PluginLoader) -> Result<Searched, PluginsError> {
+    let Discovery { found, problems } = loader.discover_known().await.map_err(PluginsError::Loader)?;
+    let mut reports = Vec::new();
     for problem in &problems {
         // Whoever names a folder for this run alone wants its plugins, and not a run without them
         if let LoadError::NoPluginHere { dir } = &**problem {
@@ -195,21 +218,18 @@ async fn load(prepared: &Prepared, reports: &Reports) -> Result<Vec<Enabled>, Pl
         }
         reports.push(Report::not_loaded(None, problem));
     }
-    let mut loading = JoinSet::new();
+    let mut wanted = Vec::new();
     for found in found.into_iter().filter(Found::is_enabled) {
         if is_taken(&found.id) {
             reports.push(Report::off(&found.id, format!("does not run: {TAKEN}"), "give it another name".to_owned()));
-            continue;
+        } else {
+            wanted.push(found);
         }
-        let loader = prepared.loader.clone();
-        loading.spawn(async move {
-            let loaded = loader.load(&found).await.map(Arc::new);
-            Enabled { found, loaded }
-        });
     }
-    let mut enabled: Vec<_> = loading.join_all().await;
-    enabled.sort_by_cached_key(|Enabled { found, .. }| (found.position.unwrap_or(usize::MAX), found.id.clone()));
-    Ok(enabled)
+    let mut enabled = loader.load_all(wanted).await.map_err(PluginsError::Loader)?;
+    enabled.sort_by_cached_key(|Examined { found, .. }| (found.position.unwrap_or(usize::MAX), found.id.clone()));
+    let declarations = Some(loader.declarations().await.map_err(PluginsError::Loader)?);
+    Ok(Searched { enabled, reports, declarations })
 }
 
 impl Starting<'_> {
@@ -236,7 +256,7 @@ impl Starting<'_> {
         let quarantine_after = rules.quarantine_after;
         let effective = effective(&plugin.manifest.capabilities, &grant.capabilities, rules.capabilities.as_ref());
         let limits = rules.limits_of(&plugin.manifest, &grant.limits);
-        let image = self.image(&plugin, &effective, limits.clone());
+        let equipment = self.equipment(&plugin, &effective, limits.clone());
         let id = plugin.id.clone();
 
         self.states.identify(id.clone(), plugin.identity.clone());
@@ -257,11 +277,10 @@ impl Starting<'_> {
         subscription.deadline = limits.event + limits.init + GRACE;
         // In a replay its calls at the start are answered by the recording, so that what it adds is the recording's
         let is_live = matches!(self.prepared.settings.effects, Effects::Live);
-        let declared = is_live.then(|| Declared::new(self.prepared.loader.cache().clone(), &plugin, &image));
-        let running =
-            SandboxedPlugin::new(self.sandbox.plugin(image), plugin, declared, self.reports.clone(), self.tape.clone());
-        let running = Arc::new(running);
-        self.bus.subscribe(subscription, running.clone());
+        let declarations = self.declarations.clone().filter(|_| is_live);
+        let declared = declarations.map(|kept| Declared::new(kept, &plugin, &equipment));
+        let running = Arc::new(SandboxedPlugin::new(plugin, equipment, declared, Arc::clone(&self.around)));
+        self.subscribers.push((subscription, running.clone()));
         self.order.push(id.clone());
         self.running.insert(id, running);
         Ok(())
@@ -296,7 +315,7 @@ impl Starting<'_> {
             })
             .await
             .map_err(PluginsError::Registry)?;
-        self.bus.subscribe(subscription, Arc::new(hooks));
+        self.subscribers.push((subscription, Arc::new(hooks)));
         Ok(())
     }
 
@@ -318,7 +337,7 @@ impl Starting<'_> {
     }
 
     /// Reports a plugin that could not be loaded.
-    async fn failed(&self, found: &Found, error: &LoadError) -> Result<(), PluginsError> {
+    async fn failed(&mut self, found: &Found, error: &LoadError) -> Result<(), PluginsError> {
         self.reports.push(Report::not_loaded(Some(&found.id), error));
         match &found.manifest {
             Ok(_) if self.is_nobodys(found) => Ok(()),
@@ -334,7 +353,7 @@ impl Starting<'_> {
     }
 
     /// Keeps the place of a plugin that does not run: one whose `failure` is `closed` goes on blocking.
-    async fn hold(&self, found: &Found, manifest: &PluginManifest, reason: String) -> Result<(), PluginsError> {
+    async fn hold(&mut self, found: &Found, manifest: &PluginManifest, reason: String) -> Result<(), PluginsError> {
         let state = PluginState::Failed { reason: reason.clone() };
         let (version, quarantine_after) = (manifest.version.clone(), self.rules(found).quarantine_after);
         let registration = Registration { name: found.id.clone(), version, state, quarantine_after };
@@ -343,7 +362,7 @@ impl Starting<'_> {
             let failure = Failure::new(FailureKind::Unavailable, reason.clone());
             async move { Err(failure) }
         });
-        self.bus.subscribe(self.subscription(found, manifest), never_asked);
+        self.subscribers.push((self.subscription(found, manifest), never_asked));
         Ok(())
     }
 
@@ -374,11 +393,9 @@ impl Starting<'_> {
         self.prepared.config.mode_of(&found.id, &found.decision, is_repositorys)
     }
 
-    fn image(&self, plugin: &LoadedPlugin, effective: &Capabilities, limits: Limits) -> PluginImage {
-        PluginImage {
-            id: plugin.id.clone(),
-            code: Arc::clone(&plugin.code),
-            context: context_of(self.prepared, plugin, effective).into(),
+    fn equipment(&self, plugin: &LoadedPlugin, effective: &Capabilities, limits: Limits) -> Equipment {
+        Equipment {
+            context: context_of(self.prepared, &self.worktree, plugin, effective).into(),
             limits,
             wasm: effective.wasm,
             group: effective.canonical().into(),

@@ -62,6 +62,79 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<String>, LoadError> {
     Ok(names)
 }
 
+/// The folders in a folder, sorted by name, links to such included: the name, and whether it is a link. None if there is no
+/// such folder.
+pub(crate) fn folders(dir: &Path) -> Result<Vec<(String, bool)>, LoadError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) => return Err(error("list", dir)(e)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(error("list", dir))?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        // What it is stands in the folder itself; only a link has to be looked at
+        let is_link = entry.file_type().is_ok_and(|kind| !kind.is_dir() && !kind.is_file());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) || (is_link && is_dir(&dir.join(&name))) {
+            folders.push((name, is_link));
+        }
+    }
+    folders.sort_unstable();
+    Ok(folders)
+}
+
+/// Whether something is a file or a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Folder,
+}
+
+/// What the file system tells of a file or a folder without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) kind: Kind,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// Rights and kind, as the system has them.
+    pub(crate) mode: u32,
+    /// In bytes.
+    pub(crate) size: u64,
+    /// When the content was written, in nanoseconds since 1970, or whenever somebody says that it was.
+    pub(crate) modified_ns: i128,
+    /// When anything about it was changed, by the system's clock.
+    pub(crate) changed_ns: i128,
+}
+
+/// What lies at `path` itself: none for a link, for what is neither file nor folder, and for nothing.
+#[cfg(unix)]
+pub(crate) fn stat(path: &Path) -> Option<Stat> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::symlink_metadata(path).ok()?;
+    let kind = match found.file_type() {
+        kind if kind.is_file() => Kind::File,
+        kind if kind.is_dir() => Kind::Folder,
+        _ => return None,
+    };
+    let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+    Some(Stat {
+        kind,
+        device: found.dev(),
+        inode: found.ino(),
+        mode: found.mode(),
+        size: found.size(),
+        modified_ns: time(found.mtime(), found.mtime_nsec()),
+        changed_ns: time(found.ctime(), found.ctime_nsec()),
+    })
+}
+
+/// Elsewhere too little is told to know a changed file from one that is as it was.
+#[cfg(not(unix))]
+pub(crate) fn stat(_: &Path) -> Option<Stat> {
+    None
+}
+
 /// Creates a folder that only its owner can look into, with all above it.
 pub(crate) fn create_private_dir(dir: &Path) -> Result<(), LoadError> {
     let mut builder = fs::DirBuilder::new();

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use mimir_shared_config::{Decision, PluginId, PluginManifest, PluginSource};
 
 use crate::error::LoadError;
+use crate::index::Known;
+use crate::manifest::ReadManifest;
 
 /// Where a plugin was found. The order is the one in which the first of a name wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +67,19 @@ pub struct Found {
     pub decision: Decision,
     /// Its position in the order that the configuration gives, if it is listed there.
     pub position: Option<usize>,
+    /// What its manifest was read from.
+    pub(crate) origin: Origin,
+}
+
+/// Where what is said of a found plugin comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// From its files, just now.
+    Files(Arc<ReadManifest>),
+    /// From the index: its files are as they were.
+    Index(Arc<Known>),
+    /// From nowhere: its manifest can't be read.
+    Nowhere,
 }
 
 impl Found {

@@ -5,6 +5,7 @@ mod listed;
 mod places;
 mod search;
 
+pub(crate) use found::Origin;
 pub use found::{Discovery, Found, Place, Shadowed};
 pub use places::Places;
 pub(crate) use search::{discover, read_folder};

@@ -1,19 +1,22 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mimir_shared_config::{Config, Decision, Layer, PluginEntry, PluginId, PluginSpec};
 use mimir_shared_platform::Guard;
 
+use super::found::Origin;
 use super::{Discovery, Found, Place, Places, Shadowed, listed};
 use crate::adapters::disk;
 use crate::error::LoadError;
+use crate::index::{Known, Remembered};
 use crate::manifest::{self, MANIFEST};
 
 /// Finds all plugins. A plugin that the project brings can hide one of the user's only if the project is trusted:
 /// otherwise a checkout could switch off the user's own guards by bringing a plugin of the same name.
-pub(crate) fn discover(places: &Places, config: &Config, is_trusted: bool) -> Discovery {
+/// What `remembered` knows of a folder is not read again where the folder is as it was.
+pub(crate) fn discover(places: &Places, config: &Config, is_trusted: bool, remembered: &Remembered) -> Discovery {
     let config = &config.clone().with_folders(|folder| listed::real_folder(folder, &places.home));
-    let mut search = Search { places, config, candidates: Vec::new(), problems: Vec::new() };
+    let mut search = Search { places, config, remembered, candidates: Vec::new(), problems: Vec::new() };
     search.folder_of(&places.project_plugins(), Place::Project, true);
     search.folder_of(&places.user_plugins(), Place::User, false);
     for entry in wanted(config) {
@@ -27,17 +30,36 @@ pub(crate) fn discover(places: &Places, config: &Config, is_trusted: bool) -> Di
 
 /// Reads what lies in one folder, whatever the configuration says about it.
 pub(crate) fn read_folder(dir: &Path, place: Place, needs_trust: bool) -> Found {
-    let canonical = disk::canonical(dir).unwrap_or_else(|| dir.to_owned());
-    let fallback = name_of_folder(dir);
-    let (manifest, package) = match manifest::read(&canonical) {
-        Ok(read) => {
-            let package = read.package_name().unwrap_or_else(|| read.manifest.name.as_str().to_owned());
-            (Ok(Arc::new(read.manifest)), package)
+    read_canonical(dir, real(dir), place, needs_trust, &Remembered::new())
+}
+
+/// A path without links, if it leads somewhere.
+fn real(path: &Path) -> PathBuf {
+    disk::canonical(path).unwrap_or_else(|| path.to_owned())
+}
+
+/// The same for a folder of which it is known where it really is.
+fn read_canonical(dir: &Path, canonical: PathBuf, place: Place, needs_trust: bool, remembered: &Remembered) -> Found {
+    let known = remembered.get(&canonical).filter(|known| known.still_stands(&canonical));
+    let (id, manifest, package, origin) = match known {
+        Some(known) => {
+            let Known { manifest, package, .. } = &**known;
+            (manifest.name.clone(), Ok(Arc::clone(manifest)), package.clone(), Origin::Index(Arc::clone(known)))
         }
-        Err(error) => (Err(Arc::new(error)), fallback.as_str().to_owned()),
+        None => match manifest::read(&canonical) {
+            Ok(read) => {
+                let (manifest, package) = (Arc::clone(&read.manifest), read.package_or_plugin());
+                (manifest.name.clone(), Ok(manifest), package, Origin::Files(Arc::new(read)))
+            }
+            Err(error) => {
+                let fallback = name_of_folder(dir);
+                let package = fallback.as_str().to_owned();
+                (fallback, Err(Arc::new(error)), package, Origin::Nowhere)
+            }
+        },
     };
     Found {
-        id: manifest.as_ref().map_or(fallback, |manifest| manifest.name.clone()),
+        id,
         dir: canonical,
         place,
         needs_trust,
@@ -46,12 +68,14 @@ pub(crate) fn read_folder(dir: &Path, place: Place, needs_trust: bool) -> Found 
         shadowed: Vec::new(),
         decision: Decision::NotListed,
         position: None,
+        origin,
     }
 }
 
 struct Search<'a> {
     places: &'a Places,
     config: &'a Config,
+    remembered: &'a Remembered,
     candidates: Vec<Found>,
     problems: Vec<Arc<LoadError>>,
 }
@@ -64,31 +88,41 @@ impl Search<'_> {
     /// Every plugin directly in `dir`, and those a folder `@scope` deeper. Gives how many.
     fn folder_of(&mut self, dir: &Path, place: Place, needs_trust: bool) -> usize {
         let before = self.candidates.len();
-        for name in self.names_in(dir) {
-            let sub = dir.join(&name);
+        for (name, sub, real) in self.folders_in(dir) {
             if name.starts_with('@') {
-                for scoped in self.names_in(&sub) {
-                    self.candidate(&sub.join(scoped), place, needs_trust);
+                for (_, scoped, real) in self.folders_in(&sub) {
+                    self.candidate(&scoped, real, place, needs_trust);
                 }
             } else {
-                self.candidate(&sub, place, needs_trust);
+                self.candidate(&sub, real, place, needs_trust);
             }
         }
         self.candidates.len() - before
     }
 
-    fn names_in(&mut self, dir: &Path) -> Vec<String> {
-        let mut names = disk::list(dir).unwrap_or_else(|error| {
+    /// Each folder in `dir`: its name, its path, and its path without links.
+    fn folders_in(&mut self, dir: &Path) -> Vec<(String, PathBuf, PathBuf)> {
+        let mut folders = disk::folders(dir).unwrap_or_else(|error| {
             self.problem(error);
             Vec::new()
         });
         // `.git`, `.DS_Store`, and packages that a workspace put beside its plugins
-        names.retain(|name| !name.starts_with('.') && name != "node_modules" && disk::is_dir(&dir.join(name)));
-        names
+        folders.retain(|(name, _)| !name.starts_with('.') && name != "node_modules");
+        // What is no link itself lies where the folder around it does
+        let around = if folders.is_empty() { None } else { disk::canonical(dir) };
+        let placed = folders.into_iter().map(|(name, is_link)| {
+            let path = dir.join(&name);
+            let real = match &around {
+                Some(around) if !is_link => around.join(&name),
+                _ => real(&path),
+            };
+            (name, path, real)
+        });
+        placed.collect()
     }
 
-    fn candidate(&mut self, dir: &Path, place: Place, needs_trust: bool) {
-        let found = read_folder(dir, place, needs_trust);
+    fn candidate(&mut self, dir: &Path, real: PathBuf, place: Place, needs_trust: bool) {
+        let found = read_canonical(dir, real, place, needs_trust, self.remembered);
         match self.candidates.iter_mut().find(|known| known.dir == found.dir) {
             // A link in the project to a folder of the user's own takes nothing away from the user
             Some(known) if known.needs_trust && !needs_trust => *known = found,
@@ -101,13 +135,13 @@ impl Search<'_> {
         match &entry.spec {
             PluginSpec::Folder(folder) => {
                 if disk::is_file(&folder.join(MANIFEST)) {
-                    self.candidate(folder, Place::Listed, entry.origin.layer == Layer::Project);
+                    self.candidate(folder, real(folder), Place::Listed, entry.origin.layer == Layer::Project);
                 }
             }
             PluginSpec::Package { name, .. } => {
                 let dir = self.places.node_modules().join(name.as_str());
                 if disk::is_file(&dir.join(MANIFEST)) {
-                    self.candidate(&dir, Place::NodeModules, true);
+                    self.candidate(&dir, real(&dir), Place::NodeModules, true);
                 }
             }
         }
@@ -115,22 +149,21 @@ impl Search<'_> {
 
     fn explicit(&mut self, dir: &Path) {
         if disk::is_file(&dir.join(MANIFEST)) {
-            self.candidate(dir, Place::Explicit, false);
+            self.candidate(dir, real(dir), Place::Explicit, false);
         } else {
             let before = self.candidates.len();
-            let has_known = self.names_in(dir).iter().any(|name| disk::is_file(&dir.join(name).join(MANIFEST)));
-            for name in self.names_in(dir) {
-                let sub = dir.join(name);
-                if disk::is_file(&sub.join(MANIFEST)) {
-                    self.candidate(&sub, Place::Explicit, false);
-                }
+            let mut folders = self.folders_in(dir);
+            folders.retain(|(_, sub, _)| disk::is_file(&sub.join(MANIFEST)));
+            let has_some = !folders.is_empty();
+            for (_, sub, real) in folders {
+                self.candidate(&sub, real, Place::Explicit, false);
             }
-            if self.candidates.len() == before && !has_known {
+            if self.candidates.len() == before && !has_some {
                 self.problem(LoadError::NoPluginHere { dir: dir.to_owned() });
             }
         }
         // What is named for this run is vouched for by whoever named it, wherever else it lies
-        let named = disk::canonical(dir).unwrap_or_else(|| dir.to_owned());
+        let named = real(dir);
         for found in self.candidates.iter_mut().filter(|found| found.dir.starts_with(&named)) {
             found.needs_trust = false;
         }

@@ -42,14 +42,18 @@ impl GrantStore {
     /// # Errors
     /// If the file can't be read or understood.
     pub fn state(&self, identity: &PluginIdentity, manifest: &PluginManifest) -> Result<GrantState, LoadError> {
-        let all = self.file.read()?.grants;
+        Ok(Self::state_among(&self.all()?, identity, manifest))
+    }
+
+    /// The same among these grants, for who asks about many plugins.
+    pub(crate) fn state_among(all: &[Grant], identity: &PluginIdentity, manifest: &PluginManifest) -> GrantState {
         // What a test takes out is that a grant is for one content of one source: then it is for whatever is called so
         let is_meant = |grant: &&Grant| match Guard::GrantContent.stands() {
             true => grant.is_for(identity),
             false => grant.identity.package == identity.package,
         };
         if let Some(grant) = all.iter().rfind(is_meant) {
-            return Ok(GrantState::Granted { grant: grant.clone() });
+            return GrantState::Granted { grant: grant.clone() };
         }
         let nothing =
             Grant { capabilities: Default::default(), limits: Default::default(), ..of_all(identity, manifest) };
@@ -59,10 +63,10 @@ impl GrantStore {
             added
         };
         if beyond(&nothing).is_empty() {
-            return Ok(GrantState::Granted { grant: nothing });
+            return GrantState::Granted { grant: nothing };
         }
         let before = all.iter().rfind(|grant| is_same_package(&grant.identity, identity));
-        Ok(GrantState::NeedsGrant { added: beyond(before.unwrap_or(&nothing)), granted_before: before.cloned() })
+        GrantState::NeedsGrant { added: beyond(before.unwrap_or(&nothing)), granted_before: before.cloned() }
     }
 
     /// Allows the plugin all that its manifest asks for, in place of what it was allowed before.

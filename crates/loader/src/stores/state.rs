@@ -60,6 +60,14 @@ impl StateStore {
         Ok(all.into_iter().find(|held| held.identity == *identity).map(|held| held.state).unwrap_or_default())
     }
 
+    /// All that is remembered.
+    ///
+    /// # Errors
+    /// If the file can't be read or understood.
+    pub fn all(&self) -> Result<Vec<(PluginIdentity, PluginState)>, LoadError> {
+        Ok(self.file.read()?.plugins.into_iter().map(|held| (held.identity, held.state)).collect())
+    }
+
     /// Changes what is remembered of a plugin, and gives the result. What is the default is forgotten.
     ///
     /// # Errors

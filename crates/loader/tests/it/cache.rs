@@ -47,7 +47,7 @@ async fn only_a_change_that_matters_starts_the_bundler() {
         let plugin = loader.load_folder(project.path("plugin")).await.unwrap();
         assert_eq!(plugin.is_from_cache, is_cached, "{contains}");
         assert_eq!(started.load(Ordering::Relaxed) - before, usize::from(!is_cached), "{contains}");
-        assert!(plugin.code.contains(contains), "{contains}: {}", plugin.code);
+        assert!(plugin.code().unwrap().contains(contains), "{contains}: {}", plugin.code().unwrap());
         plugin.identity.hash
     };
     let first = check(false, "A1").await;
@@ -95,7 +95,7 @@ async fn a_damaged_entry_is_made_anew() {
     for (index, damage) in damages.into_iter().enumerate() {
         fs::write(&entry, damage(whole.clone())).unwrap();
         let plugin = load().await;
-        assert!(!plugin.is_from_cache && plugin.code.contains("A1"), "{index}");
+        assert!(!plugin.is_from_cache && plugin.code().unwrap().contains("A1"), "{index}");
         assert!(load().await.is_from_cache, "{index}");
     }
     assert_eq!(started.load(Ordering::Relaxed), 6);
@@ -137,7 +137,7 @@ async fn two_at_once_both_get_the_plugin() {
         })
         .collect();
     for load in loads {
-        assert!(load.await.unwrap().code.contains("A1"));
+        assert!(load.await.unwrap().code().unwrap().contains("A1"));
     }
     let entries = fs::read_dir(project.path("home/.mimir/cache/bundles")).unwrap().count();
     assert_eq!(entries, 1, "no temporary file is left");
@@ -161,16 +161,33 @@ fn compiled_code_is_kept_by_its_key() {
     assert!(!file.exists());
 }
 
-#[test]
-fn what_was_declared_is_kept_by_its_key_unless_it_is_huge() {
+#[tokio::test]
+async fn what_was_declared_is_kept_by_its_key_unless_it_is_huge() {
     let project = Project::new();
-    let cache = PluginCache::in_home(&project.path("home/.mimir"));
-    assert_eq!(cache.declared("p"), None);
-    cache.store_declared("p", "{\"tools\": []}").unwrap();
-    assert_eq!(cache.declared("p").as_deref(), Some("{\"tools\": []}"));
-    assert_eq!(cache.declared("q"), None);
-    cache.store_declared("p", &"x".repeat((1 << 20) + 1)).unwrap();
-    assert_eq!(cache.declared("p"), None, "what was kept before is out of date");
+    let loader = project.loader();
+    let (mine, others) = (loader.declarations().await.unwrap(), loader.declarations().await.unwrap());
+    let check = async |key: &str, expected: Option<&str>| {
+        assert_eq!(loader.declarations().await.unwrap().get(key).as_deref(), expected, "{key}");
+    };
+    assert_eq!(mine.get("p"), None);
+    mine.put("p", "{\"tools\": []}").unwrap();
+    others.put("q", "{}").unwrap();
+    assert_eq!(mine.get("p").as_deref(), Some("{\"tools\": []}"));
+    check("p", Some("{\"tools\": []}")).await;
+    check("q", Some("{}")).await;
+    check("r", None).await;
+    mine.put("p", &"x".repeat((1 << 20) + 1)).unwrap();
+    check("p", None).await;
+    // What nobody asked for in this run makes room
+    let large = "x".repeat(1 << 20);
+    for number in 0..8 {
+        mine.put(&format!("large {number}"), &large).unwrap();
+    }
+    check("large 7", Some(&large)).await;
+    check("q", None).await;
+    let file = fs::read_dir(project.path("home/.mimir/cache/declared")).unwrap().next().unwrap().unwrap().path();
+    fs::write(&file, "damaged").unwrap();
+    check("large 7", None).await;
 }
 
 #[tokio::test]

@@ -185,7 +185,7 @@ async fn stack_traces_lead_to_typescript() {
     assert_eq!(plugin.script_name(), "mimir:plugin/@user/traced");
     // The stack as V8 has it, by way of Node: its file name is replaced by the one that the bundle has in the sandbox
     let file = project.path("bundle.mjs");
-    std::fs::write(&file, plugin.code.as_bytes()).unwrap();
+    std::fs::write(&file, plugin.code().unwrap().as_bytes()).unwrap();
     let script = format!("import('{}').then((m) => m.default()).catch((e) => console.log(e.stack))", file.display());
     let Ok(output) = Command::new("node").args(["-e", &script]).output() else { return };
     let stack = String::from_utf8(output.stdout).unwrap();

@@ -1,15 +1,19 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use mimir_api::Registrations;
-use mimir_loader::LoadedPlugin;
-use mimir_registry::{Delivery, Envelope, Failure, FailureKind, Reply, Subscriber};
-use mimir_sandbox::{Call, CallFailure, CallKind, CallOrigin, CallReply, PluginHandle, Thrown};
-use mimir_shared_config::EventName;
+use mimir_commands::with_causes;
+use mimir_loader::{LoadError, LoadedPlugin, PluginLoader};
+use mimir_registry::{Delivery, Envelope, Failure, FailureKind, PluginRegistry, Reply, Subscriber};
+use mimir_sandbox::{
+    Call, CallFailure, CallKind, CallOrigin, CallReply, PluginHandle, PluginImage, PluginSandbox, Thrown,
+};
+use mimir_shared_config::{EventName, Limits};
+use mimir_shared_platform::{AuditLog, AuditRecord};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
 use super::declared::Declared;
@@ -19,10 +23,11 @@ use crate::report::{Report, Reports};
 
 /// A plugin in its isolate: the bus's [`Subscriber`], and what it adds to the agent.
 pub(crate) struct SandboxedPlugin {
-    handle: PluginHandle,
     plugin: Arc<LoadedPlugin>,
-    reports: Reports,
-    tape: Option<Arc<Tape>>,
+    equipment: Equipment,
+    around: Arc<Around>,
+    /// The plugin in its sandbox, once its code was wanted.
+    handle: OnceCell<PluginHandle>,
     /// What it returned at its first start.
     registrations: OnceCell<Registrations>,
     /// Where that is kept between runs, if it is.
@@ -33,6 +38,27 @@ pub(crate) struct SandboxedPlugin {
     is_awake: AtomicBool,
     /// Whether it did not start when somebody only wanted to know what it adds.
     is_hopeless: AtomicBool,
+}
+
+/// What all plugins of a run share.
+pub(crate) struct Around {
+    /// The sandbox ends with the run, whoever still holds a plugin.
+    pub(crate) sandbox: Weak<PluginSandbox>,
+    pub(crate) loader: PluginLoader,
+    pub(crate) registry: Arc<PluginRegistry>,
+    pub(crate) reports: Reports,
+    pub(crate) audit: Option<Arc<dyn AuditLog>>,
+    pub(crate) tape: Option<Arc<Tape>>,
+}
+
+/// With what a plugin runs, beside its code.
+pub(crate) struct Equipment {
+    /// What it sees of its surroundings, JSON text.
+    pub(crate) context: Arc<str>,
+    pub(crate) limits: Limits,
+    pub(crate) wasm: bool,
+    /// Which plugins it may share a process with.
+    pub(crate) group: Arc<str>,
 }
 
 /// What the sandbox's own script is called in stack traces.
@@ -74,13 +100,13 @@ impl Subscriber for SandboxedPlugin {
                 event: envelope.number,
             },
         };
-        let _at_hand = self.tape.as_ref().map(|tape| tape.delivered(&self.plugin.id, envelope.number));
+        let _at_hand = self.around.tape.as_ref().map(|tape| tape.delivered(&self.plugin.id, envelope.number));
         self.is_awake.store(true, Ordering::Relaxed);
         let begin = Instant::now();
         if let Err(failure) = self.registrations().await {
             return Delivery { elapsed: begin.elapsed(), ..Delivery::unmeasured(Err(failure)) };
         }
-        let CallReply { result, cpu, heap_peak, .. } = self.handle.call(&call).await;
+        let CallReply { result, cpu, heap_peak, .. } = self.call(&call).await;
         let reply = match result {
             Ok(answer) => read(&answer),
             Err(CallFailure::Threw(thrown)) => {
@@ -95,8 +121,9 @@ impl Subscriber for SandboxedPlugin {
 
     /// Its timers would go on without it ever being asked again.
     fn retire(&self) {
-        if self.is_awake.swap(false, Ordering::Relaxed) {
-            let handle = self.handle.clone();
+        if self.is_awake.swap(false, Ordering::Relaxed)
+            && let Some(handle) = self.handle.get().cloned()
+        {
             tokio::spawn(async move { handle.dispose().await });
         }
     }
@@ -129,17 +156,16 @@ fn read(answer: &str) -> Result<Reply, Failure> {
 
 impl SandboxedPlugin {
     pub(crate) fn new(
-        handle: PluginHandle,
         plugin: Arc<LoadedPlugin>,
+        equipment: Equipment,
         declared: Option<Declared>,
-        reports: Reports,
-        tape: Option<Arc<Tape>>,
+        around: Arc<Around>,
     ) -> Self {
         Self {
-            handle,
             plugin,
-            reports,
-            tape,
+            equipment,
+            around,
+            handle: OnceCell::new(),
             registrations: OnceCell::new(),
             declared,
             remembered: OnceCell::new(),
@@ -159,7 +185,7 @@ impl SandboxedPlugin {
             return Some(registrations);
         }
         let remember = async || {
-            let declared = self.declared.as_ref()?.get().await?;
+            let declared = self.declared.as_ref()?.get()?;
             Registrations::from_json(&declared, &self.plugin.manifest).ok()
         };
         self.remembered.get_or_init(remember).await.as_ref()
@@ -178,7 +204,46 @@ impl SandboxedPlugin {
     /// Calls a tool or a command of its, which has to be one that it has.
     pub(crate) async fn call(&self, call: &Call) -> CallReply {
         self.is_awake.store(true, Ordering::Relaxed);
-        self.handle.call(call).await
+        match self.handle().await {
+            Ok(handle) => handle.call(call).await,
+            Err(failure) => {
+                let failure = CallFailure::Unavailable { reason: failure.message };
+                CallReply { result: Err(failure), cpu: Duration::ZERO, wall: Duration::ZERO, heap_peak: 0 }
+            }
+        }
+    }
+
+    /// The plugin in its sandbox. Its code is fetched at the first time, and verified to be what was granted.
+    async fn handle(&self) -> Result<&PluginHandle, Failure> {
+        let put_in = async || {
+            let code = self.around.loader.code(&self.plugin).await.map_err(|error| self.suspend(&error))?;
+            let gone = || Failure::new(FailureKind::Unavailable, "the run is over".to_owned());
+            let sandbox = self.around.sandbox.upgrade().ok_or_else(gone)?;
+            let Equipment { context, limits, wasm, group } = &self.equipment;
+            Ok(sandbox.plugin(PluginImage {
+                id: self.plugin.id.clone(),
+                code,
+                context: Arc::clone(context),
+                limits: limits.clone(),
+                wasm: *wasm,
+                group: Arc::clone(group),
+            }))
+        };
+        self.handle.get_or_try_init(put_in).await
+    }
+
+    /// Its code is not to be had, or is not what was granted: it does not run any more, as if it could not have been loaded.
+    fn suspend(&self, error: &LoadError) -> Failure {
+        let (id, reason) = (&self.plugin.id, with_causes(error));
+        if !matches!(error, LoadError::Interrupted) {
+            // Not registered is what only a plugin is that nobody asks any more
+            let _ = self.around.registry.mark_failed(id, reason.clone());
+            self.around.reports.push(Report::not_loaded(Some(id), error));
+            if let Some(audit) = &self.around.audit {
+                audit.record(AuditRecord::new(id.as_str(), "refused", json!({ "reason": reason })));
+            }
+        }
+        Failure::new(FailureKind::Unavailable, reason)
     }
 
     /// What it threw, in words, and where, in a line of what the author wrote.
@@ -188,12 +253,19 @@ impl SandboxedPlugin {
 
     /// Calls its `dispose` and frees its isolate, if it runs. The next event starts it anew.
     pub(crate) async fn dispose(&self) {
-        self.handle.dispose().await;
+        if let Some(handle) = self.handle.get() {
+            handle.dispose().await;
+        }
+    }
+
+    /// Whether there is anything to dispose of.
+    pub(crate) fn was_wanted(&self) -> bool {
+        self.handle.initialized()
     }
 
     /// Starts it, and says what its author should know about what it returned.
     async fn start(&self) -> Result<Registrations, Failure> {
-        let declared = self.handle.declared().await.map_err(|failure| self.failure(&failure))?;
+        let declared = self.handle().await?.declared().await.map_err(|failure| self.failure(&failure))?;
         let manifest = &self.plugin.manifest;
         let registrations = match Registrations::from_json(&declared, manifest) {
             Ok(registrations) => registrations,
@@ -204,18 +276,18 @@ impl SandboxedPlugin {
         };
         let id = &self.plugin.id;
         for warning in &registrations.warnings {
-            self.reports.push(Report::slip(id, warning.clone(), None));
+            self.around.reports.push(Report::slip(id, warning.clone(), None));
         }
         for event in manifest.events.iter().filter(|event| !registrations.events.contains(&event.name)) {
             let message = format!("plugin.yml lists `{event}`, and there is no handler for it");
-            self.reports.push(Report::slip(id, message, Some(format!("remove `{event}` from `events`"))));
+            self.around.reports.push(Report::slip(id, message, Some(format!("remove `{event}` from `events`"))));
         }
         if let Some(kept) = &self.declared
             && kept.put(&declared).await
         {
             let message = "adds something else than at its last start, with the same content and settings";
             let hint = "let what it adds depend on nothing but `ctx.config`, `ctx.project` and `process.env`";
-            self.reports.push(Report::slip(id, message.to_owned(), Some(hint.to_owned())));
+            self.around.reports.push(Report::slip(id, message.to_owned(), Some(hint.to_owned())));
         }
         Ok(registrations)
     }

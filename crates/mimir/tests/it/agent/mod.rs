@@ -5,6 +5,7 @@ mod events;
 mod kills;
 mod run;
 mod signals;
+mod starts;
 
 use serde_json::Value;
 

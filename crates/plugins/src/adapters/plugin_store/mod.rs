@@ -54,7 +54,7 @@ impl PluginsBuilder {
     pub fn store(self) -> Result<Store, PluginsError> {
         // Nothing runs in here, so V8 is not wanted either
         let helper = self.helper.clone();
-        let Prepared { settings, surroundings, config, loader, files } =
+        let Prepared { settings, surroundings, config, loader, files, .. } =
             self.placement(Placement::Process { exe: helper }).prepare()?;
         Ok(Store { surroundings, config, loader, files, settings })
     }
