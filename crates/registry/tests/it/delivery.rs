@@ -26,6 +26,20 @@ async fn each_sees_what_the_one_before_it_changed() {
 }
 
 #[tokio::test]
+async fn who_subscribes_together_with_others_has_the_same_place_as_alone() {
+    let setup = Setup::new();
+    let plugin = |name: &str, rank| Subscription { rank, ..Subscription::plugin(id(name), [BEFORE]) };
+    let first = Rank { before: vec![id("a")], ..Rank::default() };
+    let others = [(plugin("c", Rank::default()), says("add 3")), (plugin("z", first), says("add 9"))];
+    setup.bus.subscribe(plugin("a", Rank::default()), says("add 1"));
+    setup.bus.subscribe_all(others);
+    setup.bus.subscribe_all([]);
+    setup.bus.subscribe(plugin("b", Rank::default()), says("add 2"));
+    let told = setup.emit(event(BEFORE, "p")).await;
+    assert_eq!(told, "changed by z: z changed, a changed, b changed, c changed = p9123");
+}
+
+#[tokio::test]
 async fn after_a_block_the_others_are_not_asked() {
     let setup = Setup::new();
     for (name, answer) in [("a", "add 1"), ("b", "block no"), ("c", "panic")] {
