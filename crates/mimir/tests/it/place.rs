@@ -150,3 +150,11 @@ pub(crate) fn event(name: &str, payload: &Value) -> String {
     fields.entry("sessionId").or_insert("ses_1".into());
     format!("{}\n", serde_json::json!({ "event": name, "payload": payload }))
 }
+
+/// Whether it was the clock on the wall that ended a plugin's call or start: what it came to with more time is not known, and
+/// a machine on which much runs at once may give an isolate no time for seconds.
+pub(crate) fn is_by_the_clock(reason: &str) -> bool {
+    ["it did not answer", "it did not start", "it was past its time and could not be stopped"]
+        .iter()
+        .any(|words| reason.contains(words))
+}

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::place::{Place, event, files_in, repository};
+use crate::place::{Place, event, files_in, is_by_the_clock, repository};
 
 fn idle() -> String {
     event("session.idle", &json!({"reason": "waiting", "session": {"id": "ses_1"}}))
@@ -69,11 +69,11 @@ export default async () => ({ on: { 'session.idle': () => {} }, dispose() { for 
     assert_eq!(summary["outcomes"]["passed"], 1, "{}", ran.out);
 }
 
-/// What a report may say, by the words of the programs' headers. They have half a second for an event, and 16 MB.
+/// What a report may say, by the words of the programs' headers. They have two seconds for an event, and 16 MB.
 fn is_said(expected: &str, reason: &str) -> bool {
     let words: &[&str] = match expected {
         "cpu" => &["it took more than 100 ms of CPU time"],
-        "time" => &["it did not answer within 500 ms"],
+        "time" => &["it did not answer within 2000 ms"],
         "init" => &["it did not start within 500 ms", "it could not start: "],
         "memory" => &["it used more than 16 MiB of heap", "it used more than 16 MiB of memory outside the heap"],
         "crashed" => {
@@ -97,7 +97,7 @@ fn check(class: &str, name: &str) {
     let place = Place::new();
     // In an event in which a throw means nothing, so that each is a failure
     let module = code.replace("'tool.execute.before'", "'session.idle'");
-    let manifest = "main: index.js\nevents: [session.idle]\nlimits: { time: 500ms, init: 500ms, memory: 16MB }\ncapabilities: { wasm: true }\n";
+    let manifest = "main: index.js\nevents: [session.idle]\nlimits: { time: 2s, init: 500ms, memory: 16MB }\ncapabilities: { wasm: true }\n";
     place.plugin("plugins/runaway", manifest, "");
     place.write("plugins/runaway/index.js", &module);
     let witness = "export default async () => ({ on: { 'session.idle': () => {} } });\n";
@@ -121,7 +121,9 @@ fn check(class: &str, name: &str) {
         for answer in &failed {
             let reason = answer["reason"].as_str().unwrap_or_default();
             assert_eq!(answer["outcome"], "failed", "{name}: {answer}");
-            assert!(expected.iter().any(|expected| is_said(expected, reason)), "{name}: {expected:?}: {answer}");
+            let is_expected = expected.iter().any(|expected| is_said(expected, reason));
+            // Where the machine gives it no time to get to its own end
+            assert!(is_expected || is_by_the_clock(reason), "{name}: {expected:?}: {answer}");
         }
         // Three failures in a row are a quarantine, and so is the first one that takes the process down. Which limit a program
         // meets is a race, each time anew

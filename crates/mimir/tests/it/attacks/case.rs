@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use mimir_shared_platform::Guard;
 
+use crate::place::is_by_the_clock;
+
 /// The folders of `fixtures/attacks`.
 pub(super) const CLASSES: [&str; 10] =
     ["environment", "exec", "file-system", "frames", "native", "network", "realm", "resources", "secrets", "trust"];
@@ -82,6 +84,11 @@ impl Verdict {
             (Self::Escaped, Self::Escaped) => true,
             _ => false,
         }
+    }
+
+    /// Whether it is the clock on the wall that ended it: what it came to with more time is not known.
+    pub(super) fn is_for_lack_of_time(&self) -> bool {
+        matches!(self, Self::Limited(said) if is_by_the_clock(said))
     }
 }
 
@@ -187,6 +194,23 @@ fn header(text: &str) -> Result<Values, (usize, String)> {
         }
     }
     Ok(values)
+}
+
+#[test]
+fn only_what_the_clock_ended_may_be_run_again() {
+    let check = |verdict: Verdict, expected: bool| {
+        assert_eq!(verdict.is_for_lack_of_time(), expected, "{verdict}");
+    };
+    check(Verdict::Limited("it did not answer within 5000 ms".to_owned()), true);
+    check(Verdict::Limited("attacker: failed: it did not start within 1000 ms".to_owned()), true);
+    let killed = "its sandbox process had to be killed: it did not answer, and did not react to being stopped";
+    check(Verdict::Limited(killed.to_owned()), true);
+    check(Verdict::Limited("it took more than 100 ms of CPU time".to_owned()), false);
+    check(Verdict::Limited("the process crashed (signal: 11)".to_owned()), false);
+    // Its own words count for nothing
+    check(Verdict::Held("it did not answer".to_owned()), false);
+    check(Verdict::Escaped, false);
+    check(Verdict::Broken("it did not answer".to_owned()), false);
 }
 
 #[test]

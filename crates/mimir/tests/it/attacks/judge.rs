@@ -3,11 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use mimir_shared_platform::Guard;
 use serde_json::Value;
 
 use super::case::{Case, Verdict};
 use super::run::{self, Ran};
 use super::world::{World, is_closed};
+
+/// How often a case is run that meets another end than the expected one because its time was up. A machine on which much
+/// runs at once may give an isolate no time for seconds, and the clock on the wall then stops it first. What escaped, what did
+/// damage and what ended in any other way is never run again: that it happens once is enough.
+const TRIES: usize = 3;
 
 /// Classes whose attacks reach something that can be seen from outside, so that the plugin's word is not enough.
 const SEEN: [&str; 5] = ["environment", "exec", "file-system", "network", "secrets"];
@@ -33,25 +39,49 @@ pub(super) fn check(case: &Case) -> Result<(), String> {
     let mut said = Vec::new();
     for (without, expected) in runs {
         let Some(expected) = expected else { continue };
-        let mut world = World::of(case);
-        let ran = run::run(case, &mut world, without);
-        let traces = traces(case, &world, &ran);
-        // A secret that is told is one that got out, whatever the plugin says, and a guard that is off guards nothing
-        let is_over = traces.damage.iter().any(|damage| damage.starts_with(TOLD) || damage.starts_with(OFF));
-        let found = if is_over { Verdict::Escaped } else { verdict(&ran, &recorded(&world)) };
-        let wrong = disagreement(case, expected, &found, &traces);
-        if wrong.is_empty() {
-            continue;
+        let mut tries = 1;
+        let ended = loop {
+            match attempt(case, expected, without) {
+                Err(Miss { got_no_time: true, .. }) if tries < TRIES => tries += 1,
+                ended => break ended,
+            }
+        };
+        if let Err(Miss { told, .. }) = ended {
+            let with = without.map_or("as it is".to_owned(), |guard| format!("without {}", guard.name()));
+            said.push(format!("  {with}: {told}"));
         }
-        let with = without.map_or("as it is".to_owned(), |guard| format!("without {}", guard.name()));
-        said.push(format!(
-            "  {with}: expected `{expected}`, found `{found}`\n    {}\n    traces: {}\n{}",
-            wrong.join("\n    "),
-            [traces.damage, traces.signs].concat().join("; "),
-            indented(&ran)
-        ));
     }
     if said.is_empty() { Ok(()) } else { Err(format!("fixtures/attacks/{}\n{}", case.name, said.join("\n"))) }
+}
+
+/// A run that did not end as expected.
+struct Miss {
+    /// For people.
+    told: String,
+    /// Whether it says nothing about the attack: the machine gave it no time, and it did nothing.
+    got_no_time: bool,
+}
+
+/// Runs a case once, in a world of its own.
+fn attempt(case: &Case, expected: &Verdict, without: Option<Guard>) -> Result<(), Miss> {
+    let mut world = World::of(case);
+    let ran = run::run(case, &mut world, without);
+    let traces = traces(case, &world, &ran);
+    // A secret that is told is one that got out, whatever the plugin says, and a guard that is off guards nothing
+    let is_over = traces.damage.iter().any(|damage| damage.starts_with(TOLD) || damage.starts_with(OFF));
+    let found = if is_over { Verdict::Escaped } else { verdict(&ran, &recorded(&world)) };
+    let wrong = disagreement(case, expected, &found, &traces);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let got_no_time = traces.damage.is_empty() && found.is_for_lack_of_time();
+    let told = format!(
+        "expected `{expected}`, found `{found}`\n    {}\n    traces: {}\n{}",
+        wrong.join("\n    "),
+        [traces.damage, traces.signs].concat().join("; "),
+        indented(&ran)
+    );
+    Err(Miss { told, got_no_time })
 }
 
 fn disagreement(case: &Case, expected: &Verdict, found: &Verdict, traces: &Traces) -> Vec<String> {
