@@ -71,11 +71,11 @@ impl Hooks {
         self.decide_named(event).await.0
     }
 
-    /// The same, and whose decision it is.
-    pub(crate) async fn decide_named<T: Payload>(&self, event: T) -> (Decision<T>, Option<PluginId>) {
-        let emitted = self.ask(&event).await;
-        let by = emitted.by.clone();
-        (Decision::read(event, emitted), by)
+    /// The same, and who changed it, in their order.
+    pub(crate) async fn decide_named<T: Payload>(&self, event: T) -> (Decision<T>, Vec<PluginId>) {
+        let mut emitted = self.ask(&event).await;
+        let changed_by = std::mem::take(&mut emitted.changed_by);
+        (Decision::read(event, emitted), changed_by)
     }
 
     /// Raises an event and waits for what becomes of it.
@@ -122,6 +122,7 @@ mod tests {
         port.expect_emit().returning(move |raised| Emitted {
             outcome,
             by: (outcome != Outcome::Passed).then(guard).flatten(),
+            changed_by: Vec::from_iter((outcome == Outcome::Changed).then(guard).flatten()),
             reason: reason.map(str::to_owned),
             payload: payload.map_or(raised.payload, Into::into),
         });
@@ -207,7 +208,13 @@ mod tests {
             assert_eq!((&*raised.payload, &*raised.session_id), (file, "s1"));
             assert_eq!(raised.event.as_str(), "file.modified");
             assert_eq!(raised.cause.first(), guard().as_ref());
-            Emitted { outcome: Outcome::Passed, by: None, reason: None, payload: raised.payload }
+            Emitted {
+                outcome: Outcome::Passed,
+                by: None,
+                changed_by: Vec::new(),
+                reason: None,
+                payload: raised.payload,
+            }
         });
         port.expect_emit_background().once().returning(|raised| {
             assert_eq!(raised.event.as_str(), "session.idle");

@@ -22,8 +22,10 @@ pub struct Raised {
 pub struct Emitted {
     /// The decision of all plugins together.
     pub outcome: Outcome,
-    /// Whose answer it was.
+    /// Whose answer it was: the first that came to it.
     pub by: Option<PluginId>,
+    /// All who changed the payload, in their order.
+    pub changed_by: Vec<PluginId>,
     /// That plugin's reason.
     pub reason: Option<String>,
     /// The payload as it came out, JSON text.

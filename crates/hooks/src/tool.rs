@@ -147,8 +147,8 @@ impl ToolEvents {
         self.before_named(event).await.0
     }
 
-    /// The same, and the first plugin whose answer came to that decision, if one did.
-    pub async fn before_named(&self, event: ToolExecuteBefore) -> (Decision<ToolExecuteBefore>, Option<PluginId>) {
+    /// The same, and all plugins that changed it, in their order.
+    pub async fn before_named(&self, event: ToolExecuteBefore) -> (Decision<ToolExecuteBefore>, Vec<PluginId>) {
         self.0.decide_named(event).await
     }
 
@@ -158,8 +158,8 @@ impl ToolEvents {
         self.after_named(event).await.0
     }
 
-    /// The same, and the first plugin whose answer came to that decision, if one did.
-    pub async fn after_named(&self, event: ToolExecuteAfter) -> (Decision<ToolExecuteAfter>, Option<PluginId>) {
+    /// The same, and all plugins that changed it, in their order.
+    pub async fn after_named(&self, event: ToolExecuteAfter) -> (Decision<ToolExecuteAfter>, Vec<PluginId>) {
         self.0.decide_named(event).await
     }
 }

@@ -133,7 +133,7 @@ impl Permissions {
             PermissionDecision::Denied { by, reason } => return verdict(false, Decider::Plugin(by), reason),
             // Nobody gives himself a permission. Who gave it has to be known where a plugin could have been the one
             PermissionDecision::Allowed { by, .. }
-                if request.changed_by.as_ref().is_some_and(|own| by.as_ref().is_none_or(|by| by == own)) => {}
+                if !request.changed_by.is_empty() && by.as_ref().is_none_or(|by| request.changed_by.contains(by)) => {}
             PermissionDecision::Allowed { by, reason }
                 if is_own || by.as_ref().is_some_and(|by| !request.cause.contains(by)) =>
             {

@@ -53,8 +53,9 @@ pub fn render(prompt: &Prompt, width: usize, color: bool) -> String {
             line(&format!("  {}", part.text()));
         }
     }
-    if let Some(plugin) = &request.changed_by {
-        for part in wrapped(&visible(&format!("as the plugin `{plugin}` changed it")), width.saturating_sub(2)) {
+    if !request.changed_by.is_empty() {
+        let names = request.changed_by.iter().map(|plugin| format!("`{plugin}`")).collect::<Vec<_>>().join(", then ");
+        for part in wrapped(&visible(&format!("as the plugin {names} changed it")), width.saturating_sub(2)) {
             line(&format!("  {}", part.text()));
         }
     }

@@ -22,8 +22,8 @@ pub struct Request {
     pub least_risk: Option<Risk>,
     /// The plugins whose host calls led to it, the first cause first.
     pub cause: Vec<PluginId>,
-    /// The plugin that changed what would be done. Its own word for it counts for nothing.
-    pub changed_by: Option<PluginId>,
+    /// The plugins that changed what would be done, in their order. Their own word for it counts for nothing.
+    pub changed_by: Vec<PluginId>,
 }
 
 /// How dangerous an action is, and why.

@@ -24,9 +24,16 @@ pub(crate) fn plugin(name: &str) -> PluginId {
     PluginId::new(name).unwrap()
 }
 
-/// The plugin `guard` answers with this.
+/// The plugin `guard` answers with this; a change was made by `second` as well.
 pub(crate) fn emitted(outcome: Outcome, reason: Option<&str>, payload: &str) -> Emitted {
-    Emitted { outcome, by: Some(plugin("guard")), reason: reason.map(str::to_owned), payload: payload.into() }
+    let changed_by = if outcome == Outcome::Changed { vec![plugin("guard"), plugin("second")] } else { Vec::new() };
+    Emitted {
+        outcome,
+        by: Some(plugin("guard")),
+        changed_by,
+        reason: reason.map(str::to_owned),
+        payload: payload.into(),
+    }
 }
 
 pub(crate) fn allowed() -> Permission {
@@ -47,6 +54,7 @@ impl Emit for Plugins {
         (self.answer)(&event).unwrap_or(Emitted {
             outcome: Outcome::Passed,
             by: None,
+            changed_by: Vec::new(),
             reason: None,
             payload: event.payload,
         })
@@ -65,7 +73,7 @@ struct Asked {
 #[async_trait]
 impl Permissions for Asked {
     async fn ask(&self, need: &Need, context: &CallContext) -> Permission {
-        let changed = context.changed_by.as_ref().map(|by| format!(", changed by {by}")).unwrap_or_default();
+        let changed: String = context.changed_by.iter().map(|by| format!(", changed by {by}")).collect();
         self.log.lock().unwrap().push(format!("permission {}{changed}", need.command));
         (self.decide)(need)
     }

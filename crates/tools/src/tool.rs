@@ -30,8 +30,8 @@ pub struct CallContext {
     pub agent_id: Option<String>,
     /// The plugins whose host calls led to it, the first cause first.
     pub cause: Vec<PluginId>,
-    /// The plugin that changed its arguments.
-    pub changed_by: Option<PluginId>,
+    /// The plugins that changed its arguments, in their order.
+    pub changed_by: Vec<PluginId>,
 }
 
 /// What came of a call. A call never fails as such: what went wrong is a result that the model gets to read.
@@ -61,15 +61,15 @@ pub enum Remark {
     },
     /// Plugins changed its arguments.
     ChangedArgs {
-        /// The first that did, if it is known.
-        by: Option<PluginId>,
+        /// All that did, in their order.
+        by: Vec<PluginId>,
         /// As the model asked for them.
         before: Map<String, Value>,
     },
     /// Plugins changed its result.
     ChangedResult {
-        /// The first that did, if it is known.
-        by: Option<PluginId>,
+        /// All that did, in their order.
+        by: Vec<PluginId>,
     },
     /// The permission was given by somebody other than a rule.
     Allowed {

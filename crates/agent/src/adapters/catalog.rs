@@ -32,7 +32,7 @@ impl ToolCatalog for DispatchedCatalog {
             session_id: session_id.map(|id| id.to_string()).unwrap_or_default(),
             agent_id: None,
             cause: chain.to_vec(),
-            changed_by: None,
+            changed_by: Vec::new(),
         };
         let outcome = dispatcher.dispatch(ToolCall { id, name, args: Value::Object(args) }, context).await;
         ToolAnswer { result: outcome.result, is_error: outcome.is_error }

@@ -40,7 +40,7 @@ impl Toolbox for DispatchedTools {
             session_id: session_id.to_owned(),
             agent_id: agent_id.map(str::to_owned),
             cause,
-            changed_by: None,
+            changed_by: Vec::new(),
         };
         let call = mimir_tools::ToolCall { id, name, args };
         let outcome = self.dispatcher.dispatch_journalled(call, context, begins).await;
@@ -49,24 +49,28 @@ impl Toolbox for DispatchedTools {
             is_error: outcome.is_error,
             args: outcome.args,
             duration_ms: outcome.duration_ms,
-            remarks: outcome.remarks.into_iter().map(|remark| self.remark(remark)).collect(),
+            remarks: outcome.remarks.into_iter().flat_map(|remark| self.remarks(remark)).collect(),
         }
     }
 }
 
 impl DispatchedTools {
-    /// What was done to a call, in words.
-    fn remark(&self, remark: Remark) -> ToolRemark {
-        let (plugin, what, reason, deed) = match remark {
-            Remark::Blocked { by, reason } => (by, "blocked".to_owned(), Some(reason), Some("blocked")),
+    /// What was done to a call, in words: a remark for each plugin that did it.
+    fn remarks(&self, remark: Remark) -> Vec<ToolRemark> {
+        let (plugins, what, reason, deed) = match remark {
+            Remark::Blocked { by, reason } => (Vec::from_iter(by), "blocked".to_owned(), Some(reason), Some("blocked")),
             Remark::ChangedArgs { by, .. } => (by, "arguments changed".to_owned(), None, Some("changed")),
             Remark::ChangedResult { by } => (by, "result changed".to_owned(), None, Some("changed")),
-            Remark::Allowed { by, reason } => (None, format!("allowed by {by}"), reason, None),
-            Remark::Denied { by, reason } => (None, format!("denied by {by}"), reason, None),
+            Remark::Allowed { by, reason } => (Vec::new(), format!("allowed by {by}"), reason, None),
+            Remark::Denied { by, reason } => (Vec::new(), format!("denied by {by}"), reason, None),
         };
-        if let (Some(plugin), Some(deed)) = (&plugin, deed) {
-            self.deeds.count(plugin, deed);
+        if plugins.is_empty() {
+            return vec![ToolRemark { plugin: None, what, reason }];
         }
-        ToolRemark { plugin, what, reason }
+        if let Some(deed) = deed {
+            plugins.iter().for_each(|plugin| self.deeds.count(plugin, deed));
+        }
+        let remark = |plugin| ToolRemark { plugin: Some(plugin), what: what.clone(), reason: reason.clone() };
+        plugins.into_iter().map(remark).collect()
     }
 }

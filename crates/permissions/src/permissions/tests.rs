@@ -58,6 +58,7 @@ fn hooks(says: Outcome, by: Option<&'static str>, heard: &Arc<Heard>) -> Hooks {
         Emitted {
             outcome: if asked { says } else { Outcome::Passed },
             by: by.filter(|_| asked).map(plugin),
+            changed_by: Vec::new(),
             reason: asked.then(|| "why".to_owned()),
             payload: raised.payload,
         }
@@ -91,7 +92,7 @@ fn bash(command: &str) -> Request {
         tool: Some("bash".to_owned()),
         least_risk: None,
         cause: Vec::new(),
-        changed_by: None,
+        changed_by: Vec::new(),
     }
 }
 
@@ -237,7 +238,7 @@ async fn plugins_gain_nothing_by_calling_tools() {
     let told: &[_] = &["ask bash medium caused by evil", "replied true guard medium caused by evil"];
     check(other, by(&["evil"], "make"), (true, Decider::Plugin(Some(plugin("guard")))), told).await;
     // Nor by changing what somebody else asked for
-    let changed = || Request { changed_by: Some(plugin("evil")), ..bash("make") };
+    let changed = || Request { changed_by: vec![plugin("other"), plugin("evil")], ..bash("make") };
     let own = |by| World { says: Outcome::Approved, by, asked: 1, ..World::default() };
     let told: &[_] = &["ask bash medium", "replied false policy medium"];
     check(own(Some("evil")), changed(), (false, Decider::Nobody), told).await;

@@ -15,7 +15,7 @@ fn prompt(kind: &str, command: &str) -> Prompt {
         tool: None,
         least_risk: None,
         cause: Vec::new(),
-        changed_by: None,
+        changed_by: Vec::new(),
     };
     let project = Project { root: PathBuf::from("/code/app"), home: Some(PathBuf::from("/home/u")) };
     let found = crate::risk::assess(&request, &project);

@@ -227,7 +227,7 @@ mod tests {
                 tool: None,
                 least_risk: None,
                 cause: Vec::new(),
-                changed_by: None,
+                changed_by: Vec::new(),
             };
             let mut found = super::super::assess(&request, &project);
             follow(&mut found, &project, &OsFileSystem);

@@ -21,7 +21,7 @@ fn request(kind: &str, command: &str, path: Option<&str>) -> Request {
         tool: None,
         least_risk: None,
         cause: Vec::new(),
-        changed_by: None,
+        changed_by: Vec::new(),
     }
 }
 

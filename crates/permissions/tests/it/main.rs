@@ -17,7 +17,7 @@ struct NoPlugins;
 #[async_trait]
 impl Emit for NoPlugins {
     async fn emit(&self, event: Raised) -> Emitted {
-        Emitted { outcome: Outcome::Passed, by: None, reason: None, payload: event.payload }
+        Emitted { outcome: Outcome::Passed, by: None, changed_by: Vec::new(), reason: None, payload: event.payload }
     }
 
     fn emit_background(&self, _: Raised) {}
@@ -47,7 +47,7 @@ fn request(command: &str) -> Request {
         tool: Some("bash".to_owned()),
         least_risk: None,
         cause: Vec::new(),
-        changed_by: None,
+        changed_by: Vec::new(),
     }
 }
 

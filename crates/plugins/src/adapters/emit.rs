@@ -17,7 +17,9 @@ impl Emit for BusEmit {
             Outcome::Denied => hooks::Outcome::Denied,
             Outcome::Failed => hooks::Outcome::Failed,
         };
-        Emitted { outcome, by: emission.by, reason: emission.reason, payload: emission.payload }
+        let changes = emission.answers.into_iter().filter(|answer| answer.outcome == Outcome::Changed);
+        let changed_by = changes.map(|answer| answer.plugin).collect();
+        Emitted { outcome, by: emission.by, changed_by, reason: emission.reason, payload: emission.payload }
     }
 
     fn emit_background(&self, event: Raised) {

@@ -150,10 +150,10 @@ impl Dispatcher {
         let args = self.before(&tool, &id, args, &context, outcome).await?;
         outcome.args.clone_from(&args);
         let changed_by = outcome.remarks.iter().find_map(|remark| match remark {
-            Remark::ChangedArgs { by, .. } => by.clone(),
+            Remark::ChangedArgs { by, .. } => Some(by.clone()),
             _ => None,
         });
-        let context = CallContext { changed_by, ..context };
+        let context = CallContext { changed_by: changed_by.unwrap_or_default(), ..context };
 
         let need = asked(&tool, &args).map_err(|why| Refused(why.message))?;
         if let Some(need) = &need {
@@ -194,7 +194,7 @@ impl Dispatcher {
             Decision::Proceed(event) => event.args,
         };
         let changed = tool.checked(Value::Object(changed)).map_err(|why| {
-            let who = by.as_ref().map_or("a plugin".to_owned(), |by| format!("the plugin `{by}`"));
+            let who = named(&by);
             Refused(format!("`{name}` did not run: {who} changed its arguments, and they are wrong now: {why}"))
         })?;
         outcome.remarks.push(Remark::ChangedArgs { by, before: args });
@@ -280,6 +280,18 @@ impl Dispatcher {
 
 /// How much of a refusal or a failure the model is told, in bytes.
 const LONGEST_REFUSAL: usize = 8_000;
+
+/// Plugins in a sentence.
+fn named(plugins: &[PluginId]) -> String {
+    let name = |plugin: &PluginId| format!("`{plugin}`");
+    match plugins {
+        [] => "a plugin".to_owned(),
+        [one] => format!("the plugin {}", name(one)),
+        [first @ .., last] => {
+            format!("the plugins {} and {}", first.iter().map(name).collect::<Vec<_>>().join(", "), name(last))
+        }
+    }
+}
 
 fn blocked(name: &str, by: Option<PluginId>, reason: &str, outcome: &mut ToolOutcome) -> Refused {
     let who = by.as_ref().map_or("a plugin".to_owned(), |by| format!("the plugin `{by}`"));

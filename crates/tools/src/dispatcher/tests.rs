@@ -85,6 +85,11 @@ fn with(raised: &Raised, key: &str, value: Value) -> String {
     payload.to_string()
 }
 
+/// Who changes what is changed.
+fn both() -> Vec<PluginId> {
+    vec![plugin("guard"), plugin("second")]
+}
+
 fn denied() -> Permission {
     Permission { allowed: false, by: "you".to_owned(), plugin: None, reason: Some("not now".to_owned()) }
 }
@@ -156,13 +161,18 @@ async fn changed_arguments_are_checked_again() {
         assert_eq!(stage.log(), log);
         outcome
     };
-    let all = ["tool.execute.before t", "permission write b, changed by guard", "run t \"b\"", "tool.execute.after t"];
+    let all = [
+        "tool.execute.before t",
+        "permission write b, changed by guard, changed by second",
+        "run t \"b\"",
+        "tool.execute.after t",
+    ];
     let outcome = check(json!({"path": "b"}), "done", &all).await;
     let before = json!({"path": "a"}).as_object().cloned().unwrap();
-    assert_eq!(outcome.remarks, [Remark::ChangedArgs { by: Some(plugin("guard")), before }]);
+    assert_eq!(outcome.remarks, [Remark::ChangedArgs { by: both(), before }]);
     assert_eq!(Value::Object(outcome.args), json!({"path": "b"}));
 
-    let why = "`t` did not run: the plugin `guard` changed its arguments, and they are wrong now: ";
+    let why = "`t` did not run: the plugins `guard` and `second` changed its arguments, and they are wrong now: ";
     check(json!({"path": 1}), &format!("{why}at `/path`: 1 is not of type \"string\""), &all[..1]).await;
     check(json!({}), &format!("{why}\"path\" is a required property"), &all[..1]).await;
     check(json!({"path": "nonsense"}), "that makes no sense", &all[..1]).await;
@@ -223,7 +233,7 @@ async fn plugins_have_the_last_word_on_results() {
         assert_eq!(outcome.remarks, [remark]);
     };
     let by = Some(plugin("guard"));
-    check(Outcome::Changed, json!("less"), "less", false, Remark::ChangedResult { by: by.clone() }).await;
+    check(Outcome::Changed, json!("less"), "less", false, Remark::ChangedResult { by: both() }).await;
     let told = "`t` ran, but the plugin `guard` withholds what came of it: why";
     check(Outcome::Blocked, json!("x"), told, true, Remark::Blocked { by, reason: "why".to_owned() }).await;
 }
@@ -264,7 +274,7 @@ async fn events_carry_the_chain_of_causes_and_the_agent() {
         session_id: "s1".to_owned(),
         agent_id: Some("explore-1".to_owned()),
         cause: vec![plugin("a"), plugin("b")],
-        changed_by: None,
+        changed_by: Vec::new(),
     };
     assert!(!stage.dispatcher.dispatch(call, context).await.is_error);
 }

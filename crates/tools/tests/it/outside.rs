@@ -23,7 +23,7 @@ impl Emit for Passing {
     async fn emit(&self, event: Raised) -> Emitted {
         let payload: Value = serde_json::from_str(&event.payload).unwrap();
         self.0.lock().unwrap().push(format!("{} {} {}", event.event, payload["tool"], payload["source"]));
-        Emitted { outcome: Outcome::Passed, by: None, reason: None, payload: event.payload }
+        Emitted { outcome: Outcome::Passed, by: None, changed_by: Vec::new(), reason: None, payload: event.payload }
     }
 
     fn emit_background(&self, _: Raised) {}

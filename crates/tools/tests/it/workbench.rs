@@ -54,10 +54,17 @@ impl Emit for Guard {
             Some((outcome, reason)) => Emitted {
                 outcome,
                 by: PluginId::new("guard").ok(),
+                changed_by: PluginId::new("guard").into_iter().collect(),
                 reason: Some(reason.to_owned()),
                 payload: payload.to_string().into(),
             },
-            None => Emitted { outcome: Outcome::Passed, by: None, reason: None, payload: event.payload },
+            None => Emitted {
+                outcome: Outcome::Passed,
+                by: None,
+                changed_by: Vec::new(),
+                reason: None,
+                payload: event.payload,
+            },
         }
     }
 

@@ -292,16 +292,27 @@ impl Emit for Plugins {
         let reply = replies.and_then(|replies| replies(event.event, &payload));
         let guard = PluginId::new("guard").ok();
         match reply {
-            None => Emitted { outcome: Outcome::Passed, by: None, reason: None, payload: event.payload },
+            None => Emitted {
+                outcome: Outcome::Passed,
+                by: None,
+                changed_by: Vec::new(),
+                reason: None,
+                payload: event.payload,
+            },
             Some(Reply::Blocks(reason)) => Emitted {
                 outcome: Outcome::Blocked,
                 by: guard,
+                changed_by: Vec::new(),
                 reason: Some(reason.to_owned()),
                 payload: event.payload,
             },
-            Some(Reply::Changes(new)) => {
-                Emitted { outcome: Outcome::Changed, by: guard, reason: None, payload: new.to_string().into() }
-            }
+            Some(Reply::Changes(new)) => Emitted {
+                outcome: Outcome::Changed,
+                by: guard.clone(),
+                changed_by: guard.into_iter().collect(),
+                reason: None,
+                payload: new.to_string().into(),
+            },
             Some(Reply::Hangs) => std::future::pending().await,
         }
     }

@@ -84,6 +84,44 @@ fn what_a_plugin_changes_is_what_runs() {
 }
 
 #[test]
+fn all_who_changed_a_call_are_named_in_their_order() {
+    let place = Place::new();
+    for (name, word) in [("first", "one"), ("second", "two")] {
+        place.plugin(
+            &format!("home/plugins/{name}"),
+            "events: [tool.execute.before, tool.execute.after, permission.ask]\ncapabilities: { permissions: { approve: high } }\n",
+            &format!(
+                "export default async () => ({{ on: {{
+                    'tool.execute.before': (event) => {{ event.args.command += ' {word}'; }},
+                    'tool.execute.after': (event) => ({{ result: event.result + '{word}' }}),
+                    'permission.ask': () => {{ if ('{name}' === 'second') return {{ allow: true }}; }},
+                }} }});"
+            ),
+        );
+        place.run(&format!("plugin grant {name} --yes")).done();
+    }
+    let scenario = json!({ "turns": [{ "calls": [bash("touch")] }, { "say": "seen" }] });
+    // Nobody allows what he changed himself, not even as the second of two
+    let lines = play(&place, &scenario, &["do it"]).done().json();
+    let ended = outcome(&lines, "bash");
+    assert_eq!((&ended["isError"], &ended["args"]["command"]), (&json!(true), &json!("touch one two")));
+    let lines = play(&place, &scenario, &["do it", "--yes"]).done().json();
+    let remarks = outcome(&lines, "bash")["remarks"].as_array().unwrap();
+    let told: Vec<_> = remarks.iter().map(|it| (it["what"].as_str().unwrap(), it["plugin"].as_str())).collect();
+    let [first, second] = ["first", "second"].map(Some);
+    let expected = [
+        ("arguments changed", first),
+        ("arguments changed", second),
+        ("allowed by --yes", None),
+        ("result changed", first),
+        ("result changed", second),
+    ];
+    assert_eq!(told, expected, "{lines:#?}");
+    let shown = place.run(&format!("sessions show {}", session(&lines))).done().out;
+    assert!(shown.contains("arguments changed by first") && shown.contains("arguments changed by second"), "{shown}");
+}
+
+#[test]
 fn wrong_words_get_a_clear_error() {
     let place = Place::new();
     let check = |line: &str, code: i32, expected: &str| {
