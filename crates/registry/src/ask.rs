@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use mimir_shared_config::{Failure as OnFailure, PluginId};
-use tokio::time::{Instant, timeout};
+use mimir_shared_platform::within;
+use tokio::time::Instant;
 
 use crate::background::Queue;
 use crate::plugin_registry::Standing;
@@ -171,13 +172,13 @@ async fn deliver(subscribed: &Arc<Subscribed>, envelope: &Envelope) -> Option<De
     let outcome = match subscribed.subscription.origin {
         Origin::Plugin => {
             let delivery = async { subscribed.subscriber.deliver(envelope).await };
-            timeout(deadline, AssertUnwindSafe(delivery).catch_unwind()).await
+            within(deadline, AssertUnwindSafe(delivery).catch_unwind()).await
         }
         Origin::Code => {
             let (subscriber, envelope) = (Arc::clone(&subscribed.subscriber), envelope.clone());
             let mut task = tokio::spawn(async move { subscriber.deliver(&envelope).await });
-            let outcome = timeout(deadline, &mut task).await;
-            if outcome.is_err() {
+            let outcome = within(deadline, &mut task).await;
+            if outcome.is_none() {
                 task.abort();
             }
             outcome.map(|joined| {
@@ -189,12 +190,12 @@ async fn deliver(subscribed: &Arc<Subscribed>, envelope: &Envelope) -> Option<De
         }
     };
     let mut delivery = match outcome {
-        Ok(Ok(delivery)) => delivery,
-        Ok(Err(panic)) => {
+        Some(Ok(delivery)) => delivery,
+        Some(Err(panic)) => {
             let message = format!("it panicked: {}", panic_message(panic.as_ref()));
             Delivery::unmeasured(Err(Failure::new(FailureKind::Panicked, message)))
         }
-        Err(_) => {
+        None => {
             let message = format!("it did not answer within {} ms", deadline.as_millis());
             Delivery::unmeasured(Err(Failure::new(FailureKind::Time, message)))
         }

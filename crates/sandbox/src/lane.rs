@@ -19,7 +19,7 @@ use crate::image::{CallFailure, CallKind, Limit, Thrown};
 use crate::isolate::natives::Status;
 use crate::isolate::{Dispatch, Entered, PluginIsolate, compile_for_cache, engine};
 use crate::message::{Inbox, Load, Message};
-use crate::watchdog::{Allowance, LaneWatch, monotonic_ns};
+use crate::watchdog::{Allowance, LaneWatch, STALL_NS, monotonic_ns};
 
 /// How much is read at once.
 const READ_CHUNK: usize = 64 << 10;
@@ -65,6 +65,13 @@ struct Plugin {
     running: HashMap<u64, Running>,
 }
 
+impl Plugin {
+    /// Whether something of it has to be over by some time.
+    fn is_timed(&self) -> bool {
+        !self.running.is_empty() || matches!(self.phase, Phase::Starting { .. })
+    }
+}
+
 /// What an entry was made for.
 #[derive(Clone, Copy)]
 struct Entry {
@@ -81,6 +88,8 @@ pub(crate) struct Lane {
     watch: Arc<LaneWatch>,
     plugins: HashMap<u32, Plugin>,
     due: BinaryHeap<Reverse<(u64, Due)>>,
+    /// Until when it is known whether the lane had its time.
+    accounted_ns: u64,
     spare: Option<PluginIsolate>,
     ran_a_plugin: bool,
 }
@@ -94,6 +103,7 @@ impl Lane {
             watch,
             plugins: HashMap::new(),
             due: BinaryHeap::new(),
+            accounted_ns: 0,
             spare: None,
             ran_a_plugin: false,
         }
@@ -127,6 +137,10 @@ impl Lane {
         if read == 0 {
             return Ok(false);
         }
+        if self.due.is_empty() {
+            // It may have slept for as long as it liked
+            self.accounted_ns = monotonic_ns();
+        }
         // The inbox is taken out for the time being: messages borrow from it while the lane changes.
         let mut inbox = std::mem::take(&mut self.inbox);
         loop {
@@ -147,15 +161,45 @@ impl Lane {
         while self.due.peek().is_some_and(|Reverse((_, due))| self.is_over(due)) {
             self.due.pop();
         }
-        let Some(Reverse((at, _))) = self.due.peek() else { return Ok(true) };
-        let left = at.saturating_sub(monotonic_ns());
+        let Some(at) = self.due.peek().map(|Reverse((at, _))| *at) else { return Ok(true) };
+        let before = monotonic_ns();
+        self.account(before);
+        let mut left = at.saturating_sub(before);
+        if self.plugins.values().any(Plugin::is_timed) {
+            // In steps, so that a time in which nobody ran is noticed
+            left = left.min(STALL_NS);
+        }
         let timeout =
             Timespec { tv_sec: (left / 1_000_000_000).cast_signed(), tv_nsec: (left % 1_000_000_000).cast_signed() };
         let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(ready) => Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => Ok(false),
-            Err(error) => Err(error.into()),
+        let is_readable = match poll(&mut fds, Some(&timeout)) {
+            Ok(ready) => ready > 0,
+            Err(rustix::io::Errno::INTR) => false,
+            Err(error) => return Err(error.into()),
+        };
+        self.accounted_ns = before + left;
+        self.account(monotonic_ns());
+        Ok(is_readable)
+    }
+
+    /// What the lane does beside waiting and running isolates takes no time worth speaking of, unless nobody runs meanwhile.
+    fn account(&mut self, now: u64) {
+        let lost = now.saturating_sub(self.accounted_ns);
+        if lost > STALL_NS {
+            self.postpone(lost);
+        }
+        self.accounted_ns = now;
+    }
+
+    /// Gives the starts and calls under way the time back that nobody had. A timer is about the time of day, which went on.
+    fn postpone(&mut self, lost: u64) {
+        let later = |Reverse((at, due)): Reverse<(u64, Due)>| match due {
+            Due::Timer { .. } => Reverse((at, due)),
+            Due::Start { .. } | Due::Call { .. } => Reverse((at + lost, due)),
+        };
+        self.due = std::mem::take(&mut self.due).into_iter().map(later).collect();
+        for running in self.plugins.values_mut().flat_map(|plugin| plugin.running.values_mut()) {
+            running.deadline_ns += lost;
         }
     }
 
@@ -233,6 +277,7 @@ impl Lane {
             Some(spare) if fits_spare => spare,
             _ => PluginIsolate::new(&load.limits, Rc::clone(&self.outgoing)),
         };
+        isolate.assign(load, &self.watch);
         let deadline_ns = monotonic_ns() + nanoseconds(load.limits.init.as_millis());
         // Its start may take all of its time as CPU time: parsing a large bundle is no runaway.
         let allowance = Allowance { cpu_ns: nanoseconds(load.limits.init.as_millis()), deadline_ns };
@@ -287,8 +332,9 @@ impl Lane {
         let Some(call) = plugin.isolate.shared().end_request(request) else { return };
         let running = call.and_then(|call| plugin.running.get(&call));
         let now = monotonic_ns();
-        let deadline_ns = running.map_or(now + nanoseconds(plugin.limits.event.as_millis()), |r| r.deadline_ns);
-        let wall_ms = running.map_or(0, |running| running.wall_ms);
+        let event = plugin.limits.event.as_millis();
+        let deadline_ns = running.map_or(now + nanoseconds(event), |running| running.deadline_ns);
+        let wall_ms = running.map_or(event as u64, |running| running.wall_ms);
         let allowance = Allowance { cpu_ns: nanoseconds(plugin.limits.cpu.as_millis()), deadline_ns };
         let entered = plugin.isolate.host_result(request, result, &self.watch, allowance);
         self.after(Entry { plugin: number, call, wall_ms }, &entered);
@@ -297,6 +343,7 @@ impl Lane {
     fn run_due(&mut self) {
         // What becomes due meanwhile waits: timers that set themselves again must not starve the socket.
         let now = monotonic_ns();
+        self.account(now);
         while self.due.peek().is_some_and(|Reverse((at, _))| *at <= now) {
             let Some(Reverse((_, due))) = self.due.pop() else { return };
             match due {
@@ -333,13 +380,13 @@ impl Lane {
     fn abort_running(&mut self, number: u32, call: u64, reason: &str, failure: CallFailure) {
         let Some(plugin) = self.plugins.get_mut(&number) else { return };
         let Some(running) = plugin.running.remove(&call) else { return };
-        let deadline_ns = monotonic_ns() + nanoseconds(plugin.limits.cpu.as_millis());
-        let allowance = Allowance { cpu_ns: nanoseconds(plugin.limits.cpu.as_millis()), deadline_ns };
+        let cpu = plugin.limits.cpu.as_millis();
+        let allowance = Allowance { cpu_ns: nanoseconds(cpu), deadline_ns: monotonic_ns() + nanoseconds(cpu) };
         let entered = plugin.isolate.abort(call, reason, &self.watch, allowance);
         let heap_peak = plugin.isolate.heap_peak() as u64;
         let cpu_ns = running.cpu_ns + entered.cpu_ns;
         self.send(&Message::Result { plugin: number, call, result: Err(failure), cpu_ns, heap_peak });
-        self.after(Entry { plugin: number, call: None, wall_ms: 0 }, &entered);
+        self.after(Entry { plugin: number, call: None, wall_ms: cpu as u64 }, &entered);
     }
 
     fn timer_is_due(&mut self, number: u32, timer: u32, now: u64) {
@@ -352,10 +399,11 @@ impl Lane {
                 shared.timers.borrow_mut().remove(&timer);
             }
         }
-        let deadline_ns = now + nanoseconds(plugin.limits.event.as_millis());
+        let wall = plugin.limits.event.as_millis();
+        let deadline_ns = monotonic_ns() + nanoseconds(wall);
         let allowance = Allowance { cpu_ns: nanoseconds(plugin.limits.cpu.as_millis()), deadline_ns };
         let entered = plugin.isolate.fire_timer(timer, &self.watch, allowance);
-        self.after(Entry { plugin: number, call: None, wall_ms: 0 }, &entered);
+        self.after(Entry { plugin: number, call: None, wall_ms: wall as u64 }, &entered);
     }
 
     fn dispose(&mut self, number: u32) {
@@ -372,6 +420,12 @@ impl Lane {
 
     /// Sends what an entry brought about, and ends the plugin if it was stopped.
     fn after(&mut self, entry: Entry, entered: &Entered) {
+        let [began, ended] = entered.at_ns;
+        self.account(began);
+        self.accounted_ns = ended;
+        if entered.lost_ns > 0 {
+            self.postpone(entered.lost_ns);
+        }
         let Some(plugin) = self.plugins.get_mut(&entry.plugin) else { return };
         let shared = plugin.isolate.shared();
         let now = monotonic_ns();

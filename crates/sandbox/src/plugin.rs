@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use mimir_shared_platform::within;
 use parking_lot::Mutex;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
@@ -139,7 +140,7 @@ impl Plugin {
         let mut receiver = self.declared.subscribe();
         let limit = self.image.limits.init + GRACE;
         let wait = receiver.wait_for(Option::is_some);
-        let Ok(declared) = tokio::time::timeout(limit, wait).await else {
+        let Some(declared) = within(limit, wait).await else {
             host.end_unresponsive(lane, self.number);
             return Err(CallFailure::Crashed { reason: "it did not start, and did not react to being stopped".into() });
         };
@@ -219,22 +220,22 @@ impl Plugin {
         }
         let patience = wall + GRACE + if self.has_started() { Duration::ZERO } else { limits.init };
         tokio::pin!(receiver);
-        let mut outcome = tokio::time::timeout(patience, receiver.as_mut()).await;
+        let mut outcome = within(patience, receiver.as_mut()).await;
         for _ in 0..EXTENSIONS {
             // Another plugin on the same lane is within its limits, or the watchdog is about to end it.
             let waits_behind_another = host.running(lane).is_some_and(|running| running != self.number);
-            if outcome.is_ok() || !waits_behind_another {
+            if outcome.is_some() || !waits_behind_another {
                 break;
             }
-            outcome = tokio::time::timeout(GRACE, receiver.as_mut()).await;
+            outcome = within(GRACE, receiver.as_mut()).await;
         }
-        if outcome.is_err() {
+        if outcome.is_none() {
             host.end_unresponsive(lane, self.number);
-            outcome = Ok(receiver.await);
+            outcome = Some(receiver.await);
         }
         guard.call = None;
         match outcome {
-            Ok(Ok(outcome)) => Ok(outcome),
+            Some(Ok(outcome)) => Ok(outcome),
             _ => Err(CallFailure::Lost),
         }
     }
@@ -288,8 +289,7 @@ impl Plugin {
     pub(crate) async fn wait_until_removed(&self) {
         let mut receiver = self.declared.subscribe();
         let limit = self.image.limits.cpu + GRACE;
-        let _ =
-            tokio::time::timeout(limit, receiver.wait_for(|declared| matches!(declared, None | Some(Err(_))))).await;
+        let _ = within(limit, receiver.wait_for(|declared| matches!(declared, None | Some(Err(_))))).await;
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {

@@ -28,6 +28,13 @@ const TICK: Duration = Duration::from_millis(4);
 /// How long after the last entry the watchdog goes to sleep.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// Whoever wakes so much later than planned was not late: the process was stopped, or the machine. What passed meanwhile
+/// counts for nobody's limit.
+pub(crate) const STALL_NS: u64 = 200_000_000;
+
+/// What an entry is charged for the time before it was looked at, at most: it ran, or was kept waiting by others.
+const IN_DOUBT_NS: u64 = 2 * TICK.as_nanos() as u64;
+
 /// CPU time that an isolate may take after it was told to stop.
 const GRACE_CPU: Duration = Duration::from_millis(200);
 
@@ -83,6 +90,10 @@ pub(crate) struct Allowance {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) cpu_ns: u64,
+    /// When it began and ended, in nanoseconds of the monotonic clock.
+    pub(crate) at_ns: [u64; 2],
+    /// Time meanwhile in which nobody in this process ran: what else is under way on the lane has lost it as well.
+    pub(crate) lost_ns: u64,
     /// The limit for which it was stopped.
     pub(crate) stopped: Option<Limit>,
 }
@@ -97,6 +108,10 @@ pub(crate) struct LaneWatch {
     epoch: AtomicU64,
     plugin: AtomicU32,
     started: AtomicU64,
+    /// When the watchdog last looked at this entry, or else when it began.
+    seen: AtomicU64,
+    /// Time that nobody had in this entry, as far as the watchdog has noticed.
+    lost: AtomicU64,
     /// The entry that the watchdog has looked at.
     looked_at: AtomicU64,
     /// What the thread's CPU clock showed when that entry began, as far as can be told.
@@ -126,6 +141,8 @@ impl LaneWatch {
             epoch: AtomicU64::new(0),
             plugin: AtomicU32::new(0),
             started: AtomicU64::new(0),
+            seen: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
             looked_at: AtomicU64::new(0),
             cpu_start: AtomicU64::new(0),
             cpu_limit: AtomicU64::new(0),
@@ -153,7 +170,10 @@ impl LaneWatch {
     pub(crate) fn begin(&self, plugin: u32, allowance: Allowance) {
         self.page.enter(self.lane, plugin);
         self.plugin.store(plugin, Ordering::Relaxed);
-        self.started.store(monotonic_ns(), Ordering::Relaxed);
+        let now = monotonic_ns();
+        self.started.store(now, Ordering::Relaxed);
+        self.seen.store(now, Ordering::Relaxed);
+        self.lost.store(0, Ordering::Relaxed);
         self.cpu_limit.store(allowance.cpu_ns, Ordering::Relaxed);
         self.deadline.store(allowance.deadline_ns, Ordering::Relaxed);
         self.epoch.fetch_add(1, Ordering::SeqCst);
@@ -173,13 +193,32 @@ impl LaneWatch {
             }
         });
         self.page.leave(self.lane);
-        let wall = monotonic_ns().saturating_sub(self.started.load(Ordering::Relaxed));
+        let now = monotonic_ns();
+        let at_ns = [self.started.load(Ordering::Relaxed), now];
+        let wall = now.saturating_sub(at_ns[0]);
+        // The watchdog looks every few milliseconds, unless the whole process does not run
+        let unseen = now.saturating_sub(self.seen.load(Ordering::Relaxed));
+        let lost_ns = self.lost.load(Ordering::Relaxed) + if unseen > STALL_NS { unseen } else { 0 };
         let cpu_ns = if self.looked_at.load(Ordering::Acquire) == epoch {
             thread_cpu_ns().saturating_sub(self.cpu_start.load(Ordering::Relaxed)).min(wall)
-        } else {
+        } else if wall < STALL_NS {
             wall
+        } else {
+            IN_DOUBT_NS
         };
-        Taken { cpu_ns, stopped }
+        Taken { cpu_ns, at_ns, lost_ns, stopped }
+    }
+
+    /// Gives back the time that nobody had.
+    fn postpone(&self, lost: u64, first_stop: &mut Option<FirstStop>) {
+        let later = |at: u64| Some(at.saturating_add(lost));
+        // It always gives a value. An entry that has just begun gets that time too, which costs nothing: it has its CPU time
+        // and no more.
+        let _ = self.deadline.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
+        self.lost.fetch_add(lost, Ordering::Relaxed);
+        if let Some(stop) = first_stop {
+            stop.at += lost;
+        }
     }
 
     /// Looks at the lane; says whether it is busy, or what has to be done to it.
@@ -189,10 +228,13 @@ impl LaneWatch {
             *first_stop = None;
             return Look::Idle { epoch };
         }
+        let unseen = now.saturating_sub(self.seen.swap(now, Ordering::Relaxed));
+        if unseen > STALL_NS {
+            self.postpone(unseen, first_stop);
+        }
         let Some(cpu) = self.clock.read_ns() else { return Look::Idle { epoch } };
         if self.looked_at.load(Ordering::Relaxed) != epoch {
-            // It ran since its start, or was kept waiting by others: in doubt it is charged no more than two ticks.
-            let since = now.saturating_sub(self.started.load(Ordering::Relaxed)).min(2 * TICK.as_nanos() as u64);
+            let since = now.saturating_sub(self.started.load(Ordering::Relaxed)).min(IN_DOUBT_NS);
             self.cpu_start.store(cpu.saturating_sub(since), Ordering::Relaxed);
             self.looked_at.store(epoch, Ordering::Release);
         }
@@ -326,6 +368,57 @@ pub(crate) fn run(alarm: &Alarm, lifeline: &OwnedFd, last_resort: &impl LastReso
         if is_orphaned {
             last_resort.orphaned();
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_time_in_which_nobody_ran_is_given_back() {
+        let watch = LaneWatch::of_this_thread(0, Arc::new(Page::create().unwrap()), Alarm::new().unwrap());
+        let begin = monotonic_ns();
+        let mut stop = None;
+        let mut look = |milliseconds: u64| watch.look(begin + milliseconds * 1_000_000, &mut stop);
+        let is_stopping = || watch.stopping.load(Ordering::SeqCst) != 0;
+        watch.begin(1, Allowance { cpu_ns: u64::MAX, deadline_ns: begin + SECOND });
+        for step in 1..=6 {
+            assert!(matches!(look(step * 150), Look::Busy) && !is_stopping());
+        }
+        assert!(matches!(look(3_600_900), Look::Busy) && !is_stopping(), "an hour later");
+        assert!(matches!(look(3_600_990), Look::Busy) && !is_stopping(), "it has the rest of its second");
+        assert!(matches!(look(3_601_050), Look::Busy) && is_stopping(), "and no more");
+        assert!(matches!(look(3_611_050), Look::Busy), "it may react first");
+        for time in [3_611_200, 3_611_400] {
+            assert!(matches!(look(time), Look::Busy));
+        }
+        assert!(matches!(look(3_611_500), Look::Stuck(Fatal::StuckTime)));
+        assert_eq!(watch.end().stopped, Some(Limit::Time));
+    }
+
+    #[test]
+    fn an_entry_tells_that_nobody_ran_meanwhile() {
+        let watch = LaneWatch::of_this_thread(0, Arc::new(Page::create().unwrap()), Alarm::new().unwrap());
+        let allowance = Allowance { cpu_ns: u64::MAX, deadline_ns: u64::MAX };
+        for is_looked_at in [true, false] {
+            watch.begin(1, allowance);
+            if is_looked_at {
+                assert!(matches!(watch.look(monotonic_ns(), &mut None), Look::Busy));
+            }
+            // As if that had been an hour ago
+            for time in [&watch.started, &watch.seen] {
+                time.fetch_sub(3_600 * SECOND, Ordering::Relaxed);
+            }
+            let Taken { cpu_ns, lost_ns, stopped, .. } = watch.end();
+            assert!(cpu_ns < SECOND, "{cpu_ns}");
+            assert!(lost_ns > 3_599 * SECOND, "{lost_ns}");
+            assert_eq!(stopped, None);
         }
     }
 }

@@ -21,6 +21,7 @@ mod process;
 mod shell;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod within;
 
 pub use adapters::{
     AuditEntry, AuditFolder, AuditGap, AuditProblem, AuditReader, AuditVerdict, DockerEngine, FileAuditLog,
@@ -41,3 +42,4 @@ pub use http::{AddressCheck, HttpAnswer, HttpBody, HttpClient, HttpRequest, Http
 pub use notifier::{Level, Notice, Notifier};
 pub use process::{Confined, ProcessExecutor, ProcessOutput, ProcessRequest, ProgramRights};
 pub use shell::{Shell, ShellOutput, ShellRequest};
+pub use within::within;

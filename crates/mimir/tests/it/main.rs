@@ -27,3 +27,5 @@ mod replay;
 mod runaways;
 mod sessions;
 mod sessions_command;
+#[cfg(target_os = "linux")]
+mod stalls;

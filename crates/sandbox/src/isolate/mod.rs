@@ -91,6 +91,10 @@ pub(crate) struct Dispatch<'a> {
 /// How an entry ended.
 pub(crate) struct Entered {
     pub(crate) cpu_ns: u64,
+    /// When it began and ended, in nanoseconds of the monotonic clock.
+    pub(crate) at_ns: [u64; 2],
+    /// Time meanwhile in which nobody in this process ran, in nanoseconds.
+    pub(crate) lost_ns: u64,
     /// The limit that stopped it. The isolate is not to be entered again.
     pub(crate) stopped: Option<Limit>,
     /// What the prelude threw, which it never does unless the stack ran out.
@@ -147,19 +151,23 @@ impl PluginIsolate {
         self.heap_peak
     }
 
-    /// Makes this the isolate of a plugin and runs its module. What comes of it is in `shared().started`, at once or
-    /// when the plugin's promise is settled; `Err` if the module cannot be compiled.
+    /// Makes this the isolate of a plugin, of which nothing has run yet.
+    pub(crate) fn assign(&mut self, load: &Load<'_>, watch: &LaneWatch) {
+        self.plugin = load.plugin;
+        self.shared.assign(load.plugin, load.limits.clone());
+        watch.register(load.plugin, self.isolate.thread_safe_handle());
+        web::install(&mut self.isolate.lock());
+    }
+
+    /// Runs the module of the plugin whose isolate this is. What comes of it is in `shared().started`, at once or when the
+    /// plugin's promise is settled; `Err` if the module cannot be compiled.
     pub(crate) fn start(
         &mut self,
         load: &Load<'_>,
         watch: &LaneWatch,
         allowance: Allowance,
     ) -> (Entered, Result<(), Thrown>) {
-        self.plugin = load.plugin;
-        self.shared.assign(load.plugin, load.limits.clone());
-        watch.register(load.plugin, self.isolate.thread_safe_handle());
         let mut compiled = Ok(());
-        web::install(&mut self.isolate.lock());
         let entered = self.enter(watch, allowance, |scope, entry_points| {
             let undefined: v8::Local<v8::Value> = v8::undefined(scope).into();
             scope.set_continuation_preserved_embedder_data(undefined);
@@ -293,7 +301,7 @@ impl PluginIsolate {
         if stopped == Some(Limit::Heap) {
             self.heap_peak = self.heap_peak.max(self.heap.limit());
         }
-        Entered { cpu_ns: taken.cpu_ns, stopped, thrown }
+        Entered { cpu_ns: taken.cpu_ns, at_ns: taken.at_ns, lost_ns: taken.lost_ns, stopped, thrown }
     }
 }
 
