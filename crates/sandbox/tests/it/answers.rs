@@ -1,6 +1,7 @@
 //! What handlers answer, and how it comes out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mimir_sandbox::{CallFailure, PluginSandbox, SandboxOptions};
 
@@ -80,7 +81,11 @@ async fn plugins_that_do_not_start_say_why() {
         ("for (;;);", "did not start within 1000 ms"),
     ] {
         let (sandbox, _host) = sandbox();
-        let plugin = sandbox.plugin(image("broken", code));
+        let mut image = image("broken", code);
+        if expected.starts_with("did not start") {
+            image.limits.init = Duration::from_secs(1);
+        }
+        let plugin = sandbox.plugin(image);
         let failure = before(&plugin).await.result.unwrap_err();
         assert!(failure.to_string().contains(expected), "{code}: {failure}");
         assert_eq!(plugin.declared().await.unwrap_err().to_string(), failure.to_string(), "{code}");
@@ -123,7 +128,7 @@ async fn the_signal_fires_when_the_time_is_up() {
         "slow",
         "async () => { ctx.signal.addEventListener('abort', () => console.log('aborted')); await ctx.exec('sleep', ['9']) }",
     );
-    image.limits.event = std::time::Duration::from_millis(200);
+    image.limits.event = Duration::from_millis(200);
     let plugin = sandbox.plugin(image);
     let failure = before(&plugin).await.result.unwrap_err();
     assert_eq!(failure.to_string(), "did not answer within 200 ms");

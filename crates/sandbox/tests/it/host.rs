@@ -1,6 +1,7 @@
 //! A sandbox with a host whose answers the tests set.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mimir_sandbox::{
@@ -69,12 +70,13 @@ pub(crate) fn sandbox() -> (PluginSandbox, Arc<EchoHost>) {
     (PluginSandbox::new(options(process()), Arc::clone(&host) as Arc<dyn HostCalls>, None), host)
 }
 
+/// With much more time than by default: a test that is about a limit of time sets it.
 pub(crate) fn image(name: &str, code: &str) -> PluginImage {
     PluginImage {
         id: PluginId::new(name).unwrap(),
         code: code.into(),
         context: "{}".into(),
-        limits: Limits::default(),
+        limits: Limits { event: Duration::from_secs(30), init: Duration::from_secs(10), ..Limits::default() },
         wasm: false,
         group: "".into(),
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mimir_shared_platform::{
     HostProcesses, PlatformError, ProcessExecutor, ProcessRequest, Shell, ShellRequest, Trampoline,
@@ -121,19 +121,17 @@ async fn a_timeout_kills_the_whole_group() {
 
 #[tokio::test]
 async fn what_is_left_in_the_background_dies_with_the_call() {
-    let start = Instant::now();
+    // Not in the time that the call has, if it were waited for
     let output = host().run(sh("sleep 1000 & echo $!")).await.unwrap();
     assert_eq!(output.exit_code, Some(0));
     gone(&String::from_utf8(output.stdout).unwrap()).await;
-    assert!(start.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]
 async fn a_process_that_left_the_group_keeps_nobody_waiting() {
-    let start = Instant::now();
-    let output = host().run(sh("setsid sleep 5 & echo here")).await.unwrap();
+    // As above
+    let output = host().run(sh("setsid sleep 60 & echo here")).await.unwrap();
     assert_eq!(output.stdout, b"here\n");
-    assert!(start.elapsed() < Duration::from_secs(4));
 }
 
 #[tokio::test]
