@@ -250,7 +250,7 @@ async fn a_cut_stream_keeps_what_came() {
         let start = || vec![head("200 OK", ""), whole.as_bytes()[..until].to_vec()];
         let declared = vec![head("200 OK", "content-length: 100000\r\n"), whole.as_bytes()[..until].to_vec()];
         let server = Server::start(vec![Reply::Bytes(start()), Reply::Bytes(declared), Reply::Hangs(start())]).await;
-        let provider = server.provider_with(kind, |settings| settings.idle_timeout = Duration::from_millis(200));
+        let provider = server.provider_with(kind, |settings| settings.idle_timeout = Duration::from_secs(2));
         for _ in 0..3 {
             let error = provider.complete(&request()).await.unwrap_err();
             assert!(error.to_string().starts_with("the answer of local broke off: "), "{error}");
@@ -264,14 +264,13 @@ async fn a_cut_stream_keeps_what_came() {
 async fn nobody_waits_for_ever() {
     let hangs = || Reply::Hangs(Vec::new());
     let server = Server::start(vec![hangs(), Reply::Hangs(vec![head("200 OK", "")]), Reply::Resets(Vec::new())]).await;
-    let provider = server.provider_with(ProviderKind::OpenAi, |settings| {
-        settings.head_timeout = Duration::from_millis(200);
-        settings.idle_timeout = Duration::from_millis(200);
-    });
+    let soon = Duration::from_millis(200);
+    let provider = server.provider_with(ProviderKind::OpenAi, |settings| settings.head_timeout = soon);
     let error = provider.complete(&request()).await.unwrap_err();
     assert!(
         matches!(&error, ProviderError::Transport { source, .. } if source.to_string() == "nothing came for 0.2 s")
     );
+    let provider = server.provider_with(ProviderKind::OpenAi, |settings| settings.idle_timeout = soon);
     let error = provider.complete(&request()).await.unwrap_err();
     assert_eq!(error.to_string(), "the answer of local broke off: nothing came for 0.2 s");
     let error = provider.complete(&request()).await.unwrap_err();

@@ -1,6 +1,6 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mimir_loader::{BundleRequest, Bundled, Bundler, BundlerLimits, LoadError};
 
@@ -207,13 +207,11 @@ fn a_tsconfig_leads_nowhere() {
 #[test]
 fn deep_nesting_is_an_error_and_not_the_end() {
     let deep = format!("\nexport default () => {}1{};\n", "(".repeat(5_000), ")".repeat(5_000));
-    let started = Instant::now();
     let error = bundle_files(&[("src/index.ts", "import './deep';\n"), ("src/deep.ts", &deep)]).unwrap_err();
     assert!(matches!(error, LoadError::BundlerCrashed { .. }), "{error:?}");
     let problem = &error.problems()[0];
     assert_eq!((problem.file.as_str(), problem.line), ("src/deep.ts", Some(2)), "{error}");
     assert!(error.hint().contains("nested"), "{}", error.hint());
-    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
