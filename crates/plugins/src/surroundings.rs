@@ -142,8 +142,9 @@ impl Surroundings {
     fn read_all(&self, files: &dyn FileSystem, project_trusted: bool) -> Result<Config, PluginsError> {
         let (project, notice) = match self.read_projects(files) {
             Ok(project) => (project, None),
-            // A repository that nobody trusts only narrows: without its file nothing happens that others do not allow
-            Err(error) if !project_trusted => {
+            // A repository that nobody trusts only narrows: without its file nothing happens that others do not allow. What
+            // leads out of it, or is no file at all, was put there on purpose, and is refused
+            Err(error @ PluginsError::Unreadable(_)) if !project_trusted => {
                 let why = with_causes(&error);
                 (None, Some(format!("this repository's configuration is left out: {why}")))
             }
