@@ -25,8 +25,8 @@ pub use budget::{BudgetExceeded, BudgetMeter, Reservation};
 pub use http::HttpProvider;
 pub use message::{Content, KnownPart, Message, PROVIDER_STATE, Part, Role, ToolDefinition};
 pub use ports::{
-    Credentials, CredentialsError, NoCredentials, NoPause, Pause, ProviderHttpRequest, ProviderHttpResponse, Transport,
-    TransportError,
+    Credentials, CredentialsError, NoCredentials, NoPause, Pause, ProviderHttpRequest, ProviderHttpResponse, Token,
+    Transport, TransportError,
 };
 pub use prices::{InvalidPrices, LongPrompt, Price, PriceTable};
 pub use provider::{ChatEvent, ChatRequest, ChatResponse, ChatStream, LlmProvider, ProviderError, StopReason};

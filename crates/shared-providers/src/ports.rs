@@ -103,20 +103,36 @@ pub enum TransportError {
 /// Gives tokens for providers when they are needed, for instance from a plugin that logs in somewhere.
 #[async_trait]
 pub trait Credentials: Send + Sync {
-    /// The token for a provider, sent as `Authorization: Bearer …`. Nothing if there is none, then the key of its settings
+    /// What to sign in to a provider with. Nothing if there is none, then the key of its settings
     /// is used.
     ///
     /// # Errors
     /// A text for people that contains no secret.
-    async fn token(&self, provider: &str) -> Result<Option<Secret>, CredentialsError>;
+    async fn token(&self, provider: &str) -> Result<Option<Token>, CredentialsError>;
 
     /// Another token after the provider refused this one. Nothing if there is no other. It is asked for once a request.
     ///
     /// # Errors
     /// A text for people that contains no secret.
-    async fn renewed(&self, provider: &str, refused: &Secret) -> Result<Option<Secret>, CredentialsError> {
+    async fn renewed(&self, provider: &str, refused: &Secret) -> Result<Option<Token>, CredentialsError> {
         let _ = (provider, refused);
         Ok(None)
+    }
+}
+
+/// What signs a request in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Sent as `Authorization: Bearer …`.
+    pub secret: Secret,
+    /// Sent as well, to the provider alone. They replace headers of the adapter, not those that say how the body and the
+    /// answer are read; the user's own replace them.
+    pub headers: Vec<(String, Secret)>,
+}
+
+impl From<Secret> for Token {
+    fn from(secret: Secret) -> Self {
+        Self { secret, headers: Vec::new() }
     }
 }
 
@@ -131,7 +147,7 @@ pub struct NoCredentials;
 
 #[async_trait]
 impl Credentials for NoCredentials {
-    async fn token(&self, _provider: &str) -> Result<Option<Secret>, CredentialsError> {
+    async fn token(&self, _provider: &str) -> Result<Option<Token>, CredentialsError> {
         Ok(None)
     }
 }

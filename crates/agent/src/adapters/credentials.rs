@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use mimir_plugins::{AuthRequest, CallError, Plugins, ProviderToken};
 use mimir_shared_config::Config;
-use mimir_shared_providers::{Credentials, CredentialsError, Secret};
+use mimir_shared_providers::{Credentials, CredentialsError, Secret, Token};
 use serde_json::{Map, Value};
 
 use super::late::Late;
@@ -36,17 +36,19 @@ impl PluginCredentials {
 
 #[async_trait]
 impl Credentials for PluginCredentials {
-    async fn token(&self, provider: &str) -> Result<Option<Secret>, CredentialsError> {
+    async fn token(&self, provider: &str) -> Result<Option<Token>, CredentialsError> {
         let Some((plugins, auth, request)) = self.find(provider)? else { return Ok(None) };
-        secret(plugins.token(auth, request).await)
+        sent(plugins.token(auth, request).await)
     }
 
-    async fn renewed(&self, provider: &str, refused: &Secret) -> Result<Option<Secret>, CredentialsError> {
+    async fn renewed(&self, provider: &str, refused: &Secret) -> Result<Option<Token>, CredentialsError> {
         let Some((plugins, auth, request)) = self.find(provider)? else { return Ok(None) };
-        secret(plugins.renewed_token(auth, request, refused).await)
+        sent(plugins.renewed_token(auth, request, refused).await)
     }
 }
 
-fn secret(token: Result<ProviderToken, CallError>) -> Result<Option<Secret>, CredentialsError> {
-    token.map(|token| Some(token.token)).map_err(|error| CredentialsError(error.to_string()))
+fn sent(token: Result<ProviderToken, CallError>) -> Result<Option<Token>, CredentialsError> {
+    token
+        .map(|ProviderToken { token, headers, .. }| Some(Token { secret: token, headers }))
+        .map_err(|error| CredentialsError(error.to_string()))
 }

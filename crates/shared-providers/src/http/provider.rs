@@ -14,7 +14,8 @@ use crate::anthropic::Anthropic;
 use crate::openai::OpenAi;
 use crate::{
     ChatEvent, ChatRequest, ChatResponse, ChatStream, Credentials, InvalidProvider, LlmProvider, ProviderError,
-    ProviderHttpRequest, ProviderHttpResponse, ProviderKind, ProviderSettings, Secret, Transport, TransportError,
+    ProviderHttpRequest, ProviderHttpResponse, ProviderKind, ProviderSettings, Secret, Token, Transport,
+    TransportError,
 };
 
 /// A provider behind HTTP, in one of the dialects that [`ProviderKind`] names.
@@ -31,6 +32,8 @@ pub struct HttpProvider {
     quirks: Mutex<Quirks>,
 }
 
+/// Headers that say how the body and the answer are read, which is this adapter's business alone.
+const FIXED: [&str; 3] = ["content-type", "accept", "accept-encoding"];
 /// How much of a refusal is read, in bytes.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
@@ -76,7 +79,7 @@ impl HttpProvider {
             }
             if let (401, Some(refused), false) = (response.status, &token, is_renewed) {
                 is_renewed = true;
-                let renewed = self.credentials.renewed(&self.settings.name, refused).await.map_err(failed)?;
+                let renewed = self.credentials.renewed(&self.settings.name, &refused.secret).await.map_err(failed)?;
                 if renewed.is_some() {
                     token = renewed;
                     continue;
@@ -99,7 +102,7 @@ impl HttpProvider {
         }
     }
 
-    fn request(&self, path: &str, body: &Value, token: Option<&Secret>) -> ProviderHttpRequest {
+    fn request(&self, path: &str, body: &Value, token: Option<&Token>) -> ProviderHttpRequest {
         let ProviderSettings { head_timeout, idle_timeout, total_timeout, limits, .. } = self.settings;
         let key = if token.is_some() { None } else { self.settings.api_key.as_ref().filter(|key| !key.is_empty()) };
         let mut headers = vec![
@@ -109,11 +112,13 @@ impl HttpProvider {
             ("accept-encoding".to_owned(), Secret::new("identity")),
         ];
         if let Some(token) = token {
-            headers.push(("authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose()))));
+            headers.push(("authorization".to_owned(), Secret::new(format!("Bearer {}", token.secret.expose()))));
         }
         let own = self.dialect.headers(key).into_iter().map(|(name, value)| (name.to_owned(), Secret::new(value)));
         headers.extend(own);
-        for (name, value) in &self.settings.headers {
+        let signing = token.map_or(&[][..], |token| &token.headers);
+        let signing = signing.iter().filter(|(name, _)| !FIXED.iter().any(|fixed| fixed.eq_ignore_ascii_case(name)));
+        for (name, value) in signing.chain(&self.settings.headers) {
             headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
             headers.push((name.clone(), value.clone()));
         }
@@ -129,12 +134,13 @@ impl HttpProvider {
     }
 
     /// What must not be in any text.
-    fn secrets<'a>(&'a self, token: Option<&'a Secret>) -> Vec<&'a Secret> {
-        let headers = self.settings.headers.iter().map(|(_, value)| value);
-        self.settings.api_key.iter().chain(token).chain(headers).collect()
+    fn secrets<'a>(&'a self, token: Option<&'a Token>) -> Vec<&'a Secret> {
+        let signing = token.map_or(&[][..], |token| &token.headers);
+        let headers = self.settings.headers.iter().chain(signing).map(|(_, value)| value);
+        self.settings.api_key.iter().chain(token.map(|token| &token.secret)).chain(headers).collect()
     }
 
-    async fn refusal(&self, response: ProviderHttpResponse, token: Option<&Secret>) -> ProviderError {
+    async fn refusal(&self, response: ProviderHttpResponse, token: Option<&Token>) -> ProviderError {
         let (status, retry_after) = (response.status, failure::retry_after(&response));
         if status == 401 && token.is_none() && self.settings.api_key.as_ref().is_none_or(Secret::is_empty) {
             return ProviderError::NoCredentials { provider: self.provider() };

@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::HttpProvider;
 use super::testing::{Reply, Told, at_once, provider, request, settings};
-use crate::{Credentials, CredentialsError, LlmProvider as _, NoCredentials, ProviderError, ProviderKind, Secret};
+use crate::{
+    Credentials, CredentialsError, LlmProvider as _, NoCredentials, ProviderError, ProviderKind, Secret, Token,
+};
 
 const KIND: ProviderKind = ProviderKind::OpenAi;
 
@@ -24,15 +26,15 @@ struct Tokens {
 
 #[async_trait]
 impl Credentials for Tokens {
-    async fn token(&self, provider: &str) -> Result<Option<Secret>, CredentialsError> {
+    async fn token(&self, provider: &str) -> Result<Option<Token>, CredentialsError> {
         assert_eq!(provider, "p");
         match self.left.lock().unwrap().pop() {
             Some("fail") => Err(CredentialsError("the login was given up".to_owned())),
-            token => Ok(token.map(Secret::new)),
+            token => Ok(token.map(|token| Token::from(Secret::new(token)))),
         }
     }
 
-    async fn renewed(&self, provider: &str, refused: &Secret) -> Result<Option<Secret>, CredentialsError> {
+    async fn renewed(&self, provider: &str, refused: &Secret) -> Result<Option<Token>, CredentialsError> {
         self.refused.lock().unwrap().push(refused.expose().to_owned());
         self.token(provider).await
     }
@@ -94,6 +96,35 @@ fn headers_of_the_settings_replace_those_of_the_dialect() {
     assert_eq!(told.sent("x-team").unwrap(), "y");
     let request = format!("{:?}", told.requests.lock().unwrap()[0]);
     assert!(request.contains("x-team") && !request.contains("Token x") && !request.contains("a.txt"), "{request}");
+}
+
+/// Signs in with headers.
+struct Headers;
+
+#[async_trait]
+impl Credentials for Headers {
+    async fn token(&self, _: &str) -> Result<Option<Token>, CredentialsError> {
+        let headers = [("x-tenant", "tenant-4711"), ("x-team", "plugin"), ("Accept-Encoding", "gzip"), ("accept", "x")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), Secret::new(value))).into();
+        Ok(Some(Token { secret: Secret::new("one"), headers }))
+    }
+}
+
+#[test]
+fn headers_of_a_token_are_sent_and_never_told() {
+    let told = Told::new([answer(), Reply::new(500, "tenant-4711 is not known")]);
+    let mut settings = settings(KIND);
+    settings.headers = vec![("x-team".into(), Secret::new("user"))];
+    let provider = HttpProvider::new(settings, Arc::clone(&told) as _, Arc::new(Headers)).unwrap();
+    at_once(provider.complete(&request())).unwrap();
+    assert_eq!(told.sent("x-tenant").as_deref(), Some("tenant-4711"));
+    assert_eq!(told.sent("authorization").as_deref(), Some("Bearer one"));
+    // The user's word counts more, and how the answer is read is nobody else's business
+    assert_eq!(told.sent("x-team").as_deref(), Some("user"));
+    assert_eq!((told.sent("accept-encoding").as_deref(), told.sent("Accept-Encoding")), (Some("identity"), None));
+    assert!(told.sent("accept").unwrap().contains("text/event-stream"));
+    let error = at_once(provider.complete(&request())).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("tenant-4711"), "{error:?}");
 }
 
 #[test]

@@ -267,7 +267,7 @@ fn a_plugin_signs_in_to_a_model() {
     place.plugin(
         "home/plugins/sso",
         "capabilities: {}\n",
-        "export default async () => ({ auth: { providers: { 'custom-sso': async () => ({ token: 'tok-secret-1234567890' }) } } });",
+        "export default async () => ({ auth: { providers: { 'custom-sso': async () => ({ token: 'tok-secret-1234567890', headers: { 'X-Tenant': 'ten-secret-1234567890' } }) } } });",
     );
     place.run("plugin grant sso --yes").done();
     place.write(
@@ -278,9 +278,10 @@ fn a_plugin_signs_in_to_a_model() {
     );
     let ran = place.run("run hello --json").done();
     assert!(ran.out.contains("signed in"), "{}", ran.out);
-    assert!(!ran.out.contains("tok-secret"), "nobody gets to see it");
+    assert!(!ran.out.contains("tok-secret") && !ran.out.contains("ten-secret"), "nobody gets to see it");
     let head = answered.join().unwrap().to_lowercase();
     assert!(head.contains("authorization: bearer tok-secret-1234567890"), "{head}");
+    assert!(head.contains("x-tenant: ten-secret-1234567890"), "{head}");
 }
 
 /// Programs read what went wrong where they read everything else.
