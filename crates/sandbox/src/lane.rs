@@ -65,13 +65,6 @@ struct Plugin {
     running: HashMap<u64, Running>,
 }
 
-impl Plugin {
-    /// Whether something of it has to be over by some time.
-    fn is_timed(&self) -> bool {
-        !self.running.is_empty() || matches!(self.phase, Phase::Starting { .. })
-    }
-}
-
 /// What an entry was made for.
 #[derive(Clone, Copy)]
 struct Entry {
@@ -165,7 +158,7 @@ impl Lane {
         let before = monotonic_ns();
         self.account(before);
         let mut left = at.saturating_sub(before);
-        if self.plugins.values().any(Plugin::is_timed) {
+        if self.plugins.values().any(|it| !it.running.is_empty() || matches!(it.phase, Phase::Starting { .. })) {
             // In steps, so that a time in which nobody ran is noticed
             left = left.min(STALL_NS);
         }
