@@ -10,6 +10,7 @@ mod agent;
 mod builder;
 mod error;
 mod keys;
+mod mcp;
 mod model;
 mod permit;
 mod settings;

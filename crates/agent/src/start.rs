@@ -1,7 +1,5 @@
 //! The order in which the parts come into being: each needs some of those before it, and what needs a later one gets it late.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,13 +9,13 @@ use mimir_chat::{
 use mimir_plugins::{FileRecorder, LlmProvider};
 use mimir_shared_config::{Config, KeySource, SCRIPTED_MODEL};
 use mimir_shared_platform::{
-    Clock, DockerEngine, FileSystem, HostProcesses, Notifier, OsFileSystem, ReqwestClient, SystemClock,
+    Clock, DockerEngine, FileSystem, HostProcesses, HttpClient, Notifier, OsFileSystem, ReqwestClient, SystemClock,
 };
 use mimir_shared_providers::{Credentials, PriceTable, Transport};
 use mimir_tools::{
     BuiltinPorts, BuiltinSettings, CommandCatalog, Conflict, Containers, CustomFolder, CustomRunners, Dispatcher,
-    LoadProblem, McpLimits, McpServer, McpServers, PluginHost, ProjectSearch, Role, SandboxIsolates, builtin_tools,
-    load_custom_tools, plugin_tools, server_environment, task_tool,
+    LoadProblem, PluginHost, ProjectSearch, Role, SandboxIsolates, builtin_tools, load_custom_tools, plugin_tools,
+    task_tool,
 };
 
 use crate::adapters::catalog::DispatchedCatalog;
@@ -34,6 +32,7 @@ use crate::adapters::transport::HttpTransport;
 use crate::builder::{AgentBuilder, PreparedAgent};
 use crate::error::in_one_line;
 use crate::keys::Keys;
+use crate::mcp::{self, McpWorld};
 use crate::{Agent, AgentError, model, permit, settings};
 
 pub(crate) fn prepare(settings: AgentBuilder) -> Result<PreparedAgent, AgentError> {
@@ -60,7 +59,8 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
     let environment = prepared.environment().to_vec();
     let variable = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let keys = Keys::new(&home, &variable);
-    let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(Arc::new(ReqwestClient::new())));
+    let client: Arc<dyn HttpClient> = Arc::new(ReqwestClient::new());
+    let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(Arc::clone(&client)));
     let tokens = Arc::new(PluginCredentials::new(&config));
     let credentials: Arc<dyn Credentials> = tokens.clone();
     let router = Arc::new(model::router(&config, &keys, scenario, &transport, &credentials)?);
@@ -139,12 +139,17 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
         tell.say(&conflict.to_string());
     }
 
-    let servers = mcp_servers(&config, &keys, &project, &home)?;
-    let mcp = (!servers.is_empty()).then(|| {
-        let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
-        let environment = server_environment(environment, &hidden);
-        Arc::new(McpServers::start(servers, &environment, &McpLimits::default(), &notices, trampoline.as_ref()))
-    });
+    let mcp = mcp::start(McpWorld {
+        config: &config,
+        keys: &keys,
+        project: &project,
+        home: &home,
+        environment: &environment,
+        hidden: &hidden,
+        client,
+        notices,
+        trampoline,
+    })?;
     let mcp_task = mcp.clone().map(|servers| {
         let (dispatcher, screen) = (Arc::clone(&dispatcher), Arc::clone(&said.screen));
         tokio::spawn(async move {
@@ -194,38 +199,6 @@ fn hidden_variables(config: &Config) -> Vec<String> {
         KeySource::Secret(_) => None,
     });
     variables.collect()
-}
-
-/// The MCP servers of the configuration, with their keys.
-fn mcp_servers(config: &Config, keys: &Keys<'_>, project: &Path, home: &Path) -> Result<Vec<McpServer>, AgentError> {
-    let mut servers = Vec::new();
-    for (name, said) in &config.mcp_servers {
-        let mut env: BTreeMap<OsString, OsString> =
-            said.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        for (variable, secret) in &said.secrets {
-            if let Some(value) = keys.secret(secret)? {
-                env.insert(variable.into(), value.into());
-            }
-        }
-        let cwd = match &said.cwd {
-            None => project.to_owned(),
-            // `~` is left for who knows the user's home, which Mimir's own folder lies in
-            Some(cwd) => match (cwd.strip_prefix("~"), home.parent()) {
-                (Ok(rest), Some(user)) => user.join(rest),
-                _ => cwd.clone(),
-            },
-        };
-        servers.push(McpServer {
-            name: name.clone(),
-            command: said.command.clone(),
-            args: said.args.clone(),
-            env,
-            cwd,
-            least_risk: said.risk,
-            allow: said.allow.clone(),
-        });
-    }
-    Ok(servers)
 }
 
 /// Says what is wrong with what people wrote.

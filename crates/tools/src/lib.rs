@@ -29,7 +29,7 @@ pub use builtin::{BuiltinPorts, BuiltinSettings, TodoItem, TodoStatus, Todos, bu
 pub use commands::{CommandCall, CommandCatalog, CommandInfo, CommandOutcome, NameConflict};
 pub use custom::{Containers, CustomFolder, CustomRunners, LoadProblem, load_custom_tools};
 pub use dispatcher::{Begins, Conflict, Dispatcher, Pass, ToolInfo};
-pub use mcp::{McpLimits, McpServer, McpServers, McpStatus, server_environment};
+pub use mcp::{McpLimits, McpPorts, McpReach, McpServer, McpServers, McpStatus, server_environment};
 pub use plugin_host::SandboxIsolates;
 pub use plugin_ports::{IsolateTool, Isolates, OfferedCommand, OfferedTool, PluginCall, PluginHost};
 pub use plugin_tools::plugin_tools;

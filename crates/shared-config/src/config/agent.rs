@@ -122,22 +122,40 @@ pub struct AgentSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct McpServer {
-    /// The program: found by the `PATH`, or a path. A relative one with a `/` is resolved against the folder of its file.
-    pub command: String,
-    /// Its arguments.
-    pub args: Vec<String>,
-    /// Variables of its environment.
-    pub env: IndexMap<String, String>,
-    /// Variables of its environment that hold a secret, with the secret's name. Never a repository's word.
+    /// How it is reached.
+    pub reach: McpReach,
+    /// Variables of its environment, or headers of requests to it, that hold a secret, with the secret's name. Never a
+    /// repository's word.
     pub secrets: IndexMap<String, String>,
-    /// The folder in which it runs. `None`: the project. `~/` is left for the caller, who knows the user's home.
-    pub cwd: Option<PathBuf>,
     /// The least risk that its tools are taken to have.
     pub risk: Risk,
     /// The only tools of it that the agent gets. `None`: all.
     pub allow: Option<Vec<String>>,
-    /// Who names the program. With [`Layer::Project`] it is the repository's own.
+    /// Who names the program or the address. With [`Layer::Project`] it is the repository's own.
     pub origin: Origin,
+}
+
+/// How an MCP server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum McpReach {
+    /// It is a program, talked to on its standard streams.
+    Program {
+        /// The program: found by the `PATH`, or a path. A relative one with a `/` is resolved against the folder of its file.
+        command: String,
+        /// Its arguments.
+        args: Vec<String>,
+        /// Variables of its environment.
+        env: IndexMap<String, String>,
+        /// The folder in which it runs. `None`: the project. `~/` is left for the caller, who knows the user's home.
+        cwd: Option<PathBuf>,
+    },
+    /// It answers over HTTP.
+    Http {
+        /// Its address: `https`, or `http` in a network of one's own.
+        url: String,
+        /// Headers of each request.
+        headers: IndexMap<String, String>,
+    },
 }
 
 impl McpServer {

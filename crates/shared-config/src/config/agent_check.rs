@@ -71,20 +71,29 @@ fn provider(findings: &mut Findings<'_>, name: &str) {
         let wrong = Wrong::new("the key is in a variable and in ~/.mimir/secrets.yml");
         findings.add_key(&keys, "secret", wrong.with_help("keep `apiKeyEnv` or `secret`"));
     }
-    let keys = ["providers", name, "headers"];
-    for header in names(findings, &keys) {
+    headers(findings, &["providers", name, "headers"], "name it by `apiKeyEnv` or `secret`");
+}
+
+/// Headers that stand in the file. `help` says where one goes that holds a key.
+fn headers(findings: &mut Findings<'_>, keys: &[&str], help: &str) {
+    for header in names(findings, keys) {
         if holds_key(&header) {
             let wrong =
                 Wrong::new(format!("the header `{}` holds a key, which does not stand in this file", shown(&header)));
-            findings.add_key(&keys, &header, wrong.with_help("name it by `apiKeyEnv` or `secret`"));
-        } else if header.is_empty() || !header.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
-            findings.add_key(&keys, &header, Wrong::new(format!("`{}` is no name of a header", shown(&header))));
+            findings.add_key(keys, &header, wrong.with_help(help.to_owned()));
+        } else if let Err(wrong) = header_name(&header) {
+            findings.add_key(keys, &header, wrong);
         }
-        findings.check_text(&["providers", name, "headers", &header], |value| {
+        findings.check_text(&[keys, &[&*header]].concat(), |value| {
             let is_plain = value.bytes().all(|b| (b' '..=b'~').contains(&b));
             is_plain.then_some(()).ok_or_else(|| Wrong::new("a header holds letters, digits and signs of ASCII alone"))
         });
     }
+}
+
+fn header_name(text: &str) -> Result<(), Wrong> {
+    let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    is_name.then_some(()).ok_or_else(|| Wrong::new(format!("`{}` is no name of a header", shown(text))))
 }
 
 /// As plugins name theirs. What is none may be a token.
@@ -105,12 +114,26 @@ fn server(findings: &mut Findings<'_>, name: &str) {
         findings.add_key(&["mcp", "servers"], name, wrong.with_help("use letters, digits, `-` and single `_`"));
     }
     let keys = ["mcp", "servers", name];
-    if findings.value(&keys).is_some_and(|server| server.get("command").is_none()) {
-        for part in ["args", "env", "secrets", "cwd"] {
-            if findings.value(&["mcp", "servers", name, part]).is_some() {
-                let wrong = Wrong::new(format!("`{part}` is about a program, and `command` does not name it"));
-                findings.add_key(&keys, part, wrong.with_help("write `command` here too"));
-            }
+    let [is_program, is_address] =
+        ["command", "url"].map(|key| findings.value(&[&keys[..], &[key]].concat()).is_some());
+    if is_program && is_address {
+        let wrong = Wrong::new("a server is a program or an address, not both");
+        findings.add_key(&keys, "url", wrong.with_help("keep `command` or `url`"));
+    }
+    for part in ["args", "env", "cwd", "headers", "secrets"] {
+        let (what, key) = match part {
+            "headers" => ("an address", "url"),
+            "secrets" => ("a program or an address", "command"),
+            _ => ("a program", "command"),
+        };
+        let is_said = if part == "secrets" {
+            is_program || is_address
+        } else {
+            findings.value(&[&keys[..], &[key]].concat()).is_some()
+        };
+        if !is_said && findings.value(&[&keys[..], &[part]].concat()).is_some() {
+            let wrong = Wrong::new(format!("`{part}` is about {what}, and `{key}` does not name it"));
+            findings.add_key(&keys, part, wrong.with_help(format!("write `{key}` here too")));
         }
     }
     let not_empty = |text: &str| match text.is_empty() || text.chars().any(char::is_control) {
@@ -119,11 +142,14 @@ fn server(findings: &mut Findings<'_>, name: &str) {
     };
     findings.check_text(&["mcp", "servers", name, "command"], not_empty);
     findings.check_text(&["mcp", "servers", name, "cwd"], not_empty);
+    findings.check_text(&["mcp", "servers", name, "url"], server_url);
     findings.check_texts(&["mcp", "servers", name, "allow"], tool_name);
+    headers(findings, &["mcp", "servers", name, "headers"], "name it under `secrets`");
     for part in ["env", "secrets"] {
         let keys = ["mcp", "servers", name, part];
         for key in names(findings, &keys) {
-            if let Err(wrong) = variable(&key) {
+            let is_header = part == "secrets" && is_address;
+            if let Err(wrong) = if is_header { header_name(&key) } else { variable(&key) } {
                 findings.add_key(&keys, &key, wrong);
             }
             if part == "secrets" {
@@ -223,14 +249,29 @@ fn variable(text: &str) -> Result<(), Wrong> {
 }
 
 fn base_url(text: &str) -> Result<(), Wrong> {
-    let wrong = |message: &str, help: &str| Err(Wrong::new(message).with_help(help));
     let example = "write https://models.example.com/v1";
+    let url = address(text, example, "name the key by `apiKeyEnv` or `secret`")?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Wrong::new("an address ends before `?` and `#` here").with_help(example));
+    }
+    Ok(())
+}
+
+fn server_url(text: &str) -> Result<(), Wrong> {
+    let elsewhere = "send the key in a header, which `secrets` names";
+    let url = address(text, "write https://issues.example.com/mcp", elsewhere)?;
+    if url.query_pairs().any(|(name, _)| is_key(&name) || holds_key(&name)) {
+        return Err(Wrong::new("an address holds no key here").with_help(elsewhere));
+    }
+    Ok(())
+}
+
+/// An address that keys may be sent to. `elsewhere` says where a key goes that stands in it.
+fn address(text: &str, example: &'static str, elsewhere: &'static str) -> Result<Url, Wrong> {
+    let wrong = |message: &str, help: &'static str| Err(Wrong::new(message).with_help(help));
     let Ok(url) = Url::parse(text) else { return wrong("this is no address", example) };
     if !url.username().is_empty() || url.password().is_some() {
-        return wrong("an address holds no name and no password here", "name the key by `apiKeyEnv` or `secret`");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return wrong("an address ends before `?` and `#` here", example);
+        return wrong("an address holds no name and no password here", elsewhere);
     }
     let is_near = match url.host() {
         None => return wrong("there is no host in this address", example),
@@ -243,8 +284,8 @@ fn base_url(text: &str) -> Result<(), Wrong> {
         }
     };
     match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_near => Ok(()),
+        "https" => Ok(url),
+        "http" if is_near => Ok(url),
         "http" => wrong("all that is said there could be read on the way", "write https://"),
         _ => wrong("only http and https are known", example),
     }

@@ -102,21 +102,28 @@ pub struct McpFile {
     pub servers: IndexMap<String, McpServerFile>,
 }
 
-/// A server that speaks the Model Context Protocol on its standard input and output.
+/// A server that speaks the Model Context Protocol: a program, on its standard input and output, or one that is reached over
+/// HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct McpServerFile {
     /// The program. It runs with the user's rights. Where another layer names it, this entry only bounds that server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Where a server is that is reached over HTTP, instead of a program: `https://`, or `http://` in a network of one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Headers of each request to it. None may hold a key: `secrets` is for those.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub headers: IndexMap<String, String>,
     /// The program's arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Variables of its environment. None may hold a key: `secrets` is for those.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub env: IndexMap<String, String>,
-    /// Variables that hold a secret: the variable, and the secret's name in Mimir's environment or `~/.mimir/secrets.yml`.
-    /// A repository can't say this.
+    /// Variables that hold a secret, or headers where there is a `url`: the variable or header, and the secret's name in
+    /// Mimir's environment or `~/.mimir/secrets.yml`. A repository can't say this.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub secrets: IndexMap<String, String>,
     /// The folder in which it runs, relative to this file. The project unless it is said.

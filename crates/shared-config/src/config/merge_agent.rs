@@ -11,8 +11,8 @@ use indexmap::IndexMap;
 use super::agent::LEAST_TOKENS;
 use super::read::ReadLayer;
 use super::{
-    AgentFile, AgentSettings, ContextTokens, KeySource, Layer, McpServer, McpServerFile, Origin, PermissionRules,
-    ProviderFile, ProviderKind, ProviderSettings, SaidRule, ToolSettings,
+    AgentFile, AgentSettings, ContextTokens, KeySource, Layer, McpReach, McpServer, McpServerFile, Origin,
+    PermissionRules, ProviderFile, ProviderKind, ProviderSettings, SaidRule, ToolSettings,
 };
 use crate::Risk;
 
@@ -32,8 +32,8 @@ pub(super) struct MergeAgent {
 /// All that is said about one MCP server.
 #[derive(Default)]
 struct Server {
-    /// What runs: the word of one layer as a whole, so that no secret of one goes to the program of another.
-    program: Option<Program>,
+    /// What it is: the word of one layer as a whole, so that no secret of one goes to the program or address of another.
+    named: Option<Named>,
     enabled: Option<bool>,
     risk: Option<Risk>,
     allow: Option<Vec<String>>,
@@ -41,7 +41,7 @@ struct Server {
     origin: Option<Origin>,
 }
 
-struct Program {
+struct Named {
     said: McpServerFile,
     base: PathBuf,
     origin: Origin,
@@ -172,11 +172,11 @@ impl MergeAgent {
             let held = self.servers.entry(name.clone()).or_default();
             held.origin = Some(origin.clone());
             let key = |part: &str| format!("mcp.servers.{name}.{part}");
-            match (&more.command, &held.program) {
+            match (more.command.as_ref().map(|_| "command").or(more.url.as_ref().map(|_| "url")), &held.named) {
                 (None, _) => {}
-                (Some(_), Some(program)) if speaker.is_projects => {
-                    let whose = program.origin.place.clone();
-                    speaker.say(&key("command"), &format!(": {whose} says what runs"));
+                (Some(part), Some(named)) if speaker.is_projects => {
+                    let whose = named.origin.place.clone();
+                    speaker.say(&key(part), &format!(": {whose} says what it is"));
                 }
                 (Some(_), _) => {
                     let mut said = more.clone();
@@ -185,7 +185,7 @@ impl MergeAgent {
                         speaker.say(&key("secrets"), ": only the user and the company can say it");
                     }
                     let base = speaker.layer.base().to_path_buf();
-                    held.program = Some(Program { said, base, origin });
+                    held.named = Some(Named { said, base, origin });
                 }
             }
             if !speaker.is_projects {
@@ -248,35 +248,36 @@ impl MergeAgent {
             }
         }
         let mut mcp_servers = IndexMap::new();
-        for (name, Server { program, enabled, risk, allow, origin }) in self.servers {
+        for (name, Server { named, enabled, risk, allow, origin }) in self.servers {
             if enabled == Some(false) {
                 continue;
             }
-            let Some(Program { said, base, origin }) = program else {
+            let Some(Named { said, base, origin }) = named else {
                 let place = origin.map(|origin| origin.to_string()).unwrap_or_default();
-                notices.push(format!("`mcp.servers.{name}` in {place} has no `command`, so it is not started"));
+                notices
+                    .push(format!("`mcp.servers.{name}` in {place} has no `command` and no `url`, so it is not used"));
                 continue;
             };
-            let command = said.command.unwrap_or_default();
-            let command = match command.contains('/') {
-                true => resolved(&base, &command).to_string_lossy().into_owned(),
-                false => command,
-            };
-            let server = McpServer {
-                command,
-                args: said.args,
-                env: said.env,
-                secrets: said.secrets,
-                cwd: said.cwd.map(|cwd| resolved(&base, &cwd)),
-                risk: risk.unwrap_or(RISK_OF_SERVERS),
-                allow,
-                origin,
-            };
-            mcp_servers.insert(name, server);
+            let secrets = said.secrets.clone();
+            let (reach, risk) = (reach(said, &base), risk.unwrap_or(RISK_OF_SERVERS));
+            mcp_servers.insert(name, McpServer { reach, secrets, risk, allow, origin });
         }
         let Self { permissions, agents, tools, .. } = self;
         MergedAgent { providers, permissions, agents, mcp_servers, tools }
     }
+}
+
+/// What a layer says a server is: a program, or else an address.
+fn reach(said: McpServerFile, base: &Path) -> McpReach {
+    let McpServerFile { command, args, env, cwd, url, headers, .. } = said;
+    let Some(command) = command else {
+        return McpReach::Http { url: url.unwrap_or_default(), headers };
+    };
+    let command = match command.contains('/') {
+        true => resolved(base, &command).to_string_lossy().into_owned(),
+        false => command,
+    };
+    McpReach::Program { command, args, env, cwd: cwd.map(|cwd| resolved(base, &cwd)) }
 }
 
 /// Only what both lists hold.

@@ -19,8 +19,8 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 pub use agent::{
-    AgentSettings, Compaction, ContextTokens, KeySource, McpServer, PermissionRules, ProviderSettings, SCRIPTED_MODEL,
-    SaidRule, ToolSettings,
+    AgentSettings, Compaction, ContextTokens, KeySource, McpReach, McpServer, PermissionRules, ProviderSettings,
+    SCRIPTED_MODEL, SaidRule, ToolSettings,
 };
 pub use agent_file::{
     AgentFile, BashFile, CompactionFile, McpFile, McpServerFile, PermissionsFile, ProviderFile, ProviderKind, ToolsFile,

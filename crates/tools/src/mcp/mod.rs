@@ -1,10 +1,12 @@
-//! Tools of MCP servers: programs that the user's configuration names, talked to on their standard streams.
+//! Tools of MCP servers that the user's configuration names: programs, talked to on their standard streams, and servers that
+//! answer over HTTP.
 //!
-//! A server runs with the user's rights. What it says is not trusted all the same: names, descriptions, schemas and
+//! A program runs with the user's rights. What it says is not trusted all the same: names, descriptions, schemas and
 //! messages are bounded and cleaned, and nothing that it says decides whether somebody is asked.
 
 mod adapters;
 mod answer;
+mod http;
 mod listing;
 mod names;
 mod server;
@@ -17,14 +19,14 @@ use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mimir_plugins::events::ToolSource;
-use mimir_shared_platform::{Notifier, Trampoline};
+use mimir_shared_platform::{HttpClient, Notifier, Trampoline};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::{Conflict, Dispatcher, Tool};
 use listing::Offered;
 use server::{Server, State};
-pub use settings::{McpLimits, McpServer, server_environment};
+pub use settings::{McpLimits, McpReach, McpServer, server_environment};
 use tool::McpTool;
 
 /// The MCP servers of a session. When this is dropped, they are killed.
@@ -33,6 +35,18 @@ pub struct McpServers {
     offered: Arc<Mutex<HashMap<String, Vec<Offered>>>>,
     changes: watch::Sender<u64>,
     lives: tokio::sync::Mutex<JoinSet<()>>,
+}
+
+/// What servers are started with.
+pub struct McpPorts {
+    /// The environment of programs, beside what their settings add.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// What the others are reached by.
+    pub client: Arc<dyn HttpClient>,
+    /// Who tells the person of problems.
+    pub notifier: Arc<dyn Notifier>,
+    /// With it, programs end with this process, however that ends.
+    pub trampoline: Option<Trampoline>,
 }
 
 /// How a server is.
@@ -50,21 +64,12 @@ pub struct McpStatus {
 
 impl McpServers {
     /// Starts servers in the background, within a tokio runtime, and comes back at once: tools appear when their server
-    /// has told them. Each has `environment` and what its settings add, and ends with this process, however that ends, if
-    /// there is a `trampoline`. Problems are told to the person.
-    pub fn start(
-        servers: Vec<McpServer>,
-        environment: &BTreeMap<OsString, OsString>,
-        limits: &McpLimits,
-        notifier: &Arc<dyn Notifier>,
-        trampoline: Option<&Trampoline>,
-    ) -> Self {
+    /// has told them. Problems are told to the person.
+    pub fn start(servers: Vec<McpServer>, ports: McpPorts, limits: &McpLimits) -> Self {
+        let ports = Arc::new(ports);
         let offered: Arc<Mutex<HashMap<String, Vec<Offered>>>> = Arc::default();
         let changes = watch::Sender::new(0);
-        let server = |settings| {
-            let (notifier, trampoline) = (Arc::clone(notifier), trampoline.cloned());
-            Arc::new(Server::new(settings, environment, limits.clone(), notifier, trampoline))
-        };
+        let server = |settings| Arc::new(Server::new(settings, Arc::clone(&ports), limits.clone()));
         let servers: Vec<Arc<Server>> = servers.into_iter().map(server).collect();
         let mut lives = JoinSet::new();
         for server in &servers {

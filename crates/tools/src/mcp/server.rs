@@ -1,8 +1,6 @@
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::sync::Arc;
 
-use mimir_shared_platform::{Level, Notice, Notifier, Trampoline};
+use mimir_shared_platform::{Level, Notice};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, Implementation};
 use rmcp::model::{ErrorData, ProtocolVersion};
 use rmcp::service::{ClientInitializeError, NotificationContext, RunningService, serve_client};
@@ -11,10 +9,12 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
+use super::McpPorts;
 use super::adapters::ServerProcess;
 use super::answer::answer;
+use super::http;
 use super::listing::{self, Offered};
-use super::settings::{McpLimits, McpServer};
+use super::settings::{McpLimits, McpReach, McpServer};
 use super::transport::{Connection, Lines};
 use crate::ToolError;
 use crate::plain::plain_line;
@@ -26,10 +26,8 @@ const ENDED: &str = "the session has ended";
 /// A server, whatever state it is in.
 pub(super) struct Server {
     pub(super) settings: McpServer,
-    environment: BTreeMap<OsString, OsString>,
+    ports: Arc<McpPorts>,
     limits: McpLimits,
-    notifier: Arc<dyn Notifier>,
-    trampoline: Option<Trampoline>,
     state: watch::Sender<State>,
     is_told_to_end: watch::Sender<bool>,
 }
@@ -48,7 +46,8 @@ pub(super) enum State {
 
 /// A running server.
 struct Running {
-    process: ServerProcess,
+    /// None where it is not a program of this machine.
+    process: Option<ServerProcess>,
     service: RunningService<RoleClient, Handler>,
     list_changed: Arc<Notify>,
     connection: Connection,
@@ -73,17 +72,9 @@ impl ClientHandler for Handler {
 }
 
 impl Server {
-    pub(super) fn new(
-        settings: McpServer,
-        environment: &BTreeMap<OsString, OsString>,
-        limits: McpLimits,
-        notifier: Arc<dyn Notifier>,
-        trampoline: Option<Trampoline>,
-    ) -> Self {
-        let mut environment = environment.clone();
-        environment.extend(settings.env.clone());
+    pub(super) fn new(settings: McpServer, ports: Arc<McpPorts>, limits: McpLimits) -> Self {
         let (state, is_told_to_end) = (watch::Sender::default(), watch::Sender::new(false));
-        Self { settings, environment, limits, notifier, trampoline, state, is_told_to_end }
+        Self { settings, ports, limits, state, is_told_to_end }
     }
 
     pub(super) fn place(&self) -> String {
@@ -157,7 +148,7 @@ impl Server {
                         _ => format!("it did not tell its tools within {} s", self.limits.start.as_secs()),
                     };
                     if is_first {
-                        return with_said(&why, &running.process.end().await);
+                        return with_said(&why, &ended(running.process).await);
                     }
                     self.tell(Level::Warning, &why);
                 }
@@ -171,18 +162,29 @@ impl Server {
     }
 
     async fn start(&self) -> Result<Running, String> {
-        let McpServer { command, args, cwd, .. } = &self.settings;
-        let (process, streams) = ServerProcess::start(command, args, &self.environment, cwd, self.trampoline.as_ref())
-            .map_err(|error| format!("it can't be started: `{}`: {error}", plain_line(command, 200)))?;
         let (connection, list_changed) = (Connection::default(), Arc::new(Notify::new()));
-        let lines = Lines::new(streams, self.limits.message, connection.clone());
         let handler = Handler { list_changed: Arc::clone(&list_changed) };
-        match timeout(self.limits.start, serve_client(handler, lines)).await {
+        let (process, served) = match &self.settings.reach {
+            McpReach::Program { command, args, env, cwd } => {
+                let mut environment = self.ports.environment.clone();
+                environment.extend(env.clone());
+                let (process, streams) =
+                    ServerProcess::start(command, args, &environment, cwd, self.ports.trampoline.as_ref())
+                        .map_err(|error| format!("it can't be started: `{}`: {error}", plain_line(command, 200)))?;
+                let lines = Lines::new(streams, self.limits.message, connection.clone());
+                (Some(process), timeout(self.limits.start, serve_client(handler, lines)).await)
+            }
+            McpReach::Http { url, headers } => {
+                let transport = http::transport(&self.ports.client, url, headers, &self.limits, &connection)?;
+                (None, timeout(self.limits.start, serve_client(handler, transport)).await)
+            }
+        };
+        match served {
             Ok(Ok(service)) => Ok(Running { process, service, list_changed, connection }),
             Ok(Err(error)) => Err(last_words(&connection, process, handshake_error(&error)).await),
             Err(_) => {
                 let why = format!("it did not answer within {} s", self.limits.start.as_secs());
-                Err(with_said(&why, &process.end().await))
+                Err(with_said(&why, &ended(process).await))
             }
         }
     }
@@ -196,7 +198,7 @@ impl Server {
     async fn end(&self, running: Running) -> String {
         let Running { process, mut service, .. } = running;
         let _ = service.close_with_timeout(self.limits.end).await;
-        process.end().await;
+        ended(process).await;
         ENDED.to_owned()
     }
 
@@ -211,6 +213,9 @@ impl Server {
         match answered {
             Ok(Ok(CallToolResponse::Complete(result))) => answer(name, result),
             Ok(Ok(_)) => Err(failed(format!("{place} asks for something that Mimir can't give"))),
+            Ok(Err(ServiceError::TransportSend(error))) if let Some(why) = http::failure(&error) => {
+                Err(failed(format!("{place} can't be asked: {why}; whether the call has done anything is not known")))
+            }
             Ok(Err(ServiceError::TransportClosed | ServiceError::TransportSend(_))) => {
                 let why = "ended during the call; whether the call has done anything is not known";
                 Err(failed(format!("{place} {why}")))
@@ -242,21 +247,30 @@ impl Server {
             ServiceError::McpError(error) => said(error),
             ServiceError::TransportClosed => "it ended".to_owned(),
             ServiceError::UnexpectedResponse => "its answer is none to what it was asked".to_owned(),
+            ServiceError::TransportSend(error) if let Some(why) = http::failure(error) => why,
             other => plain_line(&other.to_string(), LONGEST),
         }
     }
 
     fn tell(&self, level: Level, what: &str) {
         let message = format!("{}: {what}", self.place());
-        self.notifier.notify(&Notice { level, from: None, message: &message });
+        self.ports.notifier.notify(&Notice { level, from: None, message: &message });
     }
 }
 
 /// Why a server is gone, with what it wrote last. What one writes that was given up says no more than that its pipe is closed.
-async fn last_words(connection: &Connection, process: ServerProcess, otherwise: String) -> String {
+async fn last_words(connection: &Connection, process: Option<ServerProcess>, otherwise: String) -> String {
     let trouble = connection.trouble();
-    let said = process.end().await;
+    let said = ended(process).await;
     trouble.unwrap_or_else(|| with_said(&otherwise, &said))
+}
+
+/// Ends a server's process, if it has one, and gives what it wrote last.
+async fn ended(process: Option<ServerProcess>) -> String {
+    match process {
+        Some(process) => process.end().await,
+        None => String::new(),
+    }
 }
 
 fn with_said(why: &str, said: &str) -> String {
@@ -279,6 +293,7 @@ fn said(error: &ErrorData) -> String {
 fn handshake_error(error: &ClientInitializeError) -> String {
     match error {
         ClientInitializeError::JsonRpcError(error) => format!("it refused the handshake: {}", said(error)),
+        ClientInitializeError::TransportError { error, .. } if let Some(why) = http::failure(error) => why,
         ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. } => {
             "it ended during the handshake".to_owned()
         }

@@ -4,26 +4,44 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mimir_shared_config::Risk;
+use mimir_shared_providers::Secret;
 
 use crate::keys::is_withheld;
 
-/// An MCP server that is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An MCP server that is to be used.
+#[derive(Debug, Clone)]
 pub struct McpServer {
     /// Its name, by which its tools are known.
     pub name: String,
-    /// The program: found by the `PATH` of its environment, or a path.
-    pub command: String,
-    /// Its arguments.
-    pub args: Vec<String>,
-    /// Variables of its environment beside the user's, secrets among them.
-    pub env: BTreeMap<OsString, OsString>,
-    /// The folder in which it runs.
-    pub cwd: PathBuf,
+    /// How it is reached.
+    pub reach: McpReach,
     /// The least risk that its tools are taken to have.
     pub least_risk: Risk,
     /// The only tools of it that the agent gets, by their own names. All without it.
     pub allow: Option<Vec<String>>,
+}
+
+/// How a server is reached.
+#[derive(Debug, Clone)]
+pub enum McpReach {
+    /// It is a program, talked to on its standard streams.
+    Program {
+        /// The program: found by the `PATH` of its environment, or a path.
+        command: String,
+        /// Its arguments.
+        args: Vec<String>,
+        /// Variables of its environment beside the user's, secrets among them.
+        env: BTreeMap<OsString, OsString>,
+        /// The folder in which it runs.
+        cwd: PathBuf,
+    },
+    /// It answers over HTTP.
+    Http {
+        /// Its address.
+        url: String,
+        /// Headers of each request, secrets among them.
+        headers: Vec<(String, Secret)>,
+    },
 }
 
 /// How long servers may take, and how much they may say.

@@ -20,6 +20,7 @@ pub(super) struct Lines {
     line: Vec<u8>,
     input: Arc<tokio::sync::Mutex<Option<ChildStdin>>>,
     connection: Connection,
+    _lifetime: Lifetime,
     limit: usize,
 }
 
@@ -50,11 +51,19 @@ impl Connection {
     fn give_up(&self, why: String) {
         *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
+
+    /// What the connection lasts as long as.
+    pub(super) fn lifetime(&self) -> Lifetime {
+        Lifetime(self.clone())
+    }
 }
 
-impl Drop for Lines {
+/// Closes its connection when it is dropped.
+pub(super) struct Lifetime(Connection);
+
+impl Drop for Lifetime {
     fn drop(&mut self) {
-        self.connection.0.is_closed.send_replace(true);
+        self.0.0.is_closed.send_replace(true);
     }
 }
 
@@ -62,7 +71,8 @@ impl Lines {
     /// `limit` is what one message may have, in bytes.
     pub(super) fn new(streams: Streams, limit: usize, connection: Connection) -> Self {
         let input = Arc::new(tokio::sync::Mutex::new(Some(streams.input)));
-        Self { output: BufReader::new(streams.output), line: Vec::new(), input, connection, limit }
+        let (output, _lifetime) = (BufReader::new(streams.output), connection.lifetime());
+        Self { output, line: Vec::new(), input, connection, _lifetime, limit }
     }
 
     /// Whether a whole line is there. `false` at the end.

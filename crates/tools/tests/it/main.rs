@@ -6,6 +6,7 @@ mod builtin;
 mod commands;
 mod custom_tools;
 mod mcp;
+mod mcp_http;
 mod outside;
 #[cfg(unix)]
 mod workbench;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimir_shared_config::Risk;
-use mimir_shared_platform::Notifier;
-use mimir_tools::{McpLimits, McpServer, McpServers, server_environment};
+use mimir_shared_platform::ReqwestClient;
+use mimir_tools::{McpLimits, McpPorts, McpReach, McpServer, McpServers, server_environment};
 use serde_json::{Value, json};
 
 use crate::outside::{Notices, Stage};
@@ -23,10 +23,12 @@ struct Servers {
 fn server(how: &str, file: &Path) -> McpServer {
     McpServer {
         name: "fixture".to_owned(),
-        command: "node".to_owned(),
-        args: vec![SERVER.to_owned(), how.to_owned(), file.display().to_string()],
-        env: BTreeMap::from([("GIVEN".into(), "by the settings".into())]),
-        cwd: PathBuf::from("/"),
+        reach: McpReach::Program {
+            command: "node".to_owned(),
+            args: vec![SERVER.to_owned(), how.to_owned(), file.display().to_string()],
+            env: BTreeMap::from([("GIVEN".into(), "by the settings".into())]),
+            cwd: PathBuf::from("/"),
+        },
         least_risk: Risk::Medium,
         allow: None,
     }
@@ -46,8 +48,9 @@ async fn started(how: &str, limits: &McpLimits, change: impl Fn(&mut McpServer))
     let user = [("PATH".into(), path), ("OPENAI_API_KEY".into(), "hunter2".into()), ("HOME_OF".into(), "me".into())];
     let environment: BTreeMap<OsString, OsString> = server_environment(user, &[]);
     let notices = Arc::new(Notices::default());
-    let notifier: Arc<dyn Notifier> = notices.clone();
-    let servers = Arc::new(McpServers::start(vec![settings], &environment, limits, &notifier, None));
+    let ports =
+        McpPorts { environment, client: Arc::new(ReqwestClient::new()), notifier: notices.clone(), trampoline: None };
+    let servers = Arc::new(McpServers::start(vec![settings], ports, limits));
     servers.settled().await;
     let stage = Stage::new();
     assert_eq!(servers.update(&stage.dispatcher), []);
@@ -173,7 +176,11 @@ async fn servers_that_do_not_start_say_why() {
     check("broken", &limits(), "it ended during the handshake (it said: can't find module `x`)").await;
     check("refuses", &limits(), "it refused the handshake: no licence").await;
     check("endless-line", &limits(), "it sent a message of more than 16777216 bytes").await;
-    let run = started("usual", &limits(), |server| server.command = "no-such-program".to_owned()).await;
+    let missing = |server: &mut McpServer| {
+        let McpReach::Program { command, .. } = &mut server.reach else { unreachable!("it is a program") };
+        *command = "no-such-program".to_owned();
+    };
+    let run = started("usual", &limits(), missing).await;
     assert_eq!(run.problem(), "it can't be started: `no-such-program`: No such file or directory (os error 2)");
 }
 

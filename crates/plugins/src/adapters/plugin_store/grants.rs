@@ -3,7 +3,7 @@
 use mimir_commands::{GrantView, RepositoryPlugin, RepositoryView, StoreError};
 use mimir_loader::{Found, GrantState, LoadedPlugin, Place};
 use mimir_shared_config::{
-    Capabilities, Config, Decision, Grant, GrantMode, Layer, LimitSettings, Origin, PluginIdentity, effective, widened,
+    Capabilities, Config, Decision, Grant, GrantMode, Layer, LimitSettings, McpReach, Origin, PluginIdentity, effective, widened,
     widened_limits,
 };
 use mimir_shared_platform::{AuditRecord, Clock as _, SystemClock};
@@ -147,9 +147,15 @@ impl Store {
             ));
         }
         for (name, server) in config.mcp_servers.iter().filter(|(_, server)| server.is_repositorys()) {
-            let line = std::iter::once(&server.command).chain(&server.args).map(String::as_str);
-            let line = line.collect::<Vec<_>>().join(" ");
-            wishes.push(format!("run `{line}` with your rights in each session, as the MCP server {name}"));
+            wishes.push(match &server.reach {
+                McpReach::Program { command, args, .. } => {
+                    let line = std::iter::once(command).chain(args).map(String::as_str).collect::<Vec<_>>().join(" ");
+                    format!("run `{line}` with your rights in each session, as the MCP server {name}")
+                }
+                McpReach::Http { url, .. } => {
+                    format!("give the agent the tools of {url} in each session, as the MCP server {name}")
+                }
+            });
         }
         self.wishes_about_agent(&config, is_its, &mut wishes);
         for (verb, entries) in [
