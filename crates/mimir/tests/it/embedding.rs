@@ -69,7 +69,7 @@ async fn what_a_plugin_writes_reaches_the_others_and_not_itself() {
     let module = |name: &str| {
         format!(
             "export default async (ctx: any) => ({{ on: {{ 'file.modified': async (event: any) => {{\n\
-             await ctx.fs.appendFile('{name}.log', `${{event.path.split('/').pop()}}\\n`);\n}} }} }});\n"
+             await ctx.fs.appendFile('{name}.log', `${{event.path}}\\n`);\n}} }} }});\n"
         )
     };
     place.plugin("plugins/ping", manifest, &module("ping"));

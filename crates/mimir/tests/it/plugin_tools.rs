@@ -210,7 +210,7 @@ async fn what_a_tool_writes_is_not_told_to_those_behind_its_call() {
     let module = |name: &str| {
         format!(
             "export default (ctx: any) => ({{\n\
-             on: {{ 'file.modified': async (event: any) => {{ await ctx.fs.appendFile('{name}.log', `${{event.path.split('/').pop()}}\\n`); }} }},\n\
+             on: {{ 'file.modified': async (event: any) => {{ await ctx.fs.appendFile('{name}.log', `${{event.path}}\\n`); }} }},\n\
              tools: [{{ name: 'write', description: 'Writes', execute: async () => {{ await ctx.fs.writeFile('{name}.txt', 'x'); }} }}],\n\
              }});\n"
         )

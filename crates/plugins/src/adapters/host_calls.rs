@@ -124,7 +124,7 @@ impl ContextCalls {
             notifier: Arc::new(ReportedNotices(reports.clone())),
             audit: Arc::clone(&audit),
             sessions: settings.sessions.clone().unwrap_or_else(|| Arc::new(NoSessions)),
-            events: Arc::new(BusEvents { bus: bus.clone(), clock }),
+            events: Arc::new(BusEvents { bus: bus.clone(), clock, root: surroundings.places.project.clone() }),
             logs: Arc::new(ReportedLogs(reports.clone())),
         };
         let settings = ContextSettings {
