@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, future};
 use http::{HeaderName, HeaderValue};
 use mimir_shared_platform::{AddressCheck, HttpAnswer, HttpBody, HttpClient, HttpRequest, PlatformError};
 use mimir_shared_providers::Secret;
@@ -18,6 +19,8 @@ use rmcp::transport::streamable_http_client::{
     StreamableHttpClient, StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
     StreamableHttpPostResponse,
 };
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sse_stream::{Error as SseError, Sse, SseStream};
 use thiserror::Error;
 use url::Url;
@@ -33,6 +36,10 @@ const SESSION: &str = "mcp-session-id";
 const LONGEST_STREAM: Duration = Duration::from_hours(24);
 /// How long a call's answer may take beyond the call's own time, so that its own comes first.
 const GRACE: Duration = Duration::from_secs(5);
+/// How soon a stream that has ended is asked for again, at least, whatever the server says, in milliseconds.
+const SOONEST_MS: u64 = 1_000;
+/// How much a server may have asked that has no answer yet. Each takes memory until the server has taken its answer.
+const MOST_ASKED: usize = 100;
 /// How much of a refusal is shown, in bytes.
 const LONGEST: usize = 300;
 
@@ -43,6 +50,8 @@ type Answer<T> = Result<T, StreamableHttpError<HttpFailure>>;
 pub(super) struct Http {
     client: Arc<dyn HttpClient>,
     limits: Arc<McpLimits>,
+    /// What the server has asked and has not been answered.
+    asked: Arc<AtomicUsize>,
     /// The library keeps a client for as long as the connection is there.
     _lifetime: Arc<Lifetime>,
 }
@@ -96,6 +105,7 @@ pub(super) fn transport(
     let http = Http {
         client: Arc::clone(client),
         limits: Arc::new(limits.clone()),
+        asked: Arc::default(),
         _lifetime: Arc::new(connection.lifetime()),
     };
     Ok(StreamableHttpClientTransport::with_client(http, config))
@@ -144,6 +154,55 @@ impl Http {
         let anywhere: AddressCheck = Arc::new(|_, _| Ok(()));
         self.client.open(request, anywhere).await.map_err(|error| StreamableHttpError::Client(error.into()))
     }
+
+    /// What a server says, until it asks too much. The library asks for what comes next where a stream ends after an event
+    /// with an `id` (`goes_on`: in an earlier stream): at once after an error, or when the server says so, and so for ever.
+    fn events(&self, body: Box<dyn HttpBody>, goes_on: bool) -> BoxStream<'static, Result<Sse, SseError>> {
+        let pieces = stream::unfold(Some(body), async |body| {
+            let mut body = body?;
+            match body.chunk().await {
+                Ok(piece) => Some((Ok(bytes::Bytes::from(piece?)), Some(body))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        let (asked, mut goes_on) = (Arc::clone(&self.asked), goes_on);
+        let events = SseStream::from_bytes_stream(pieces).map(move |event| {
+            let mut event = event?;
+            event.retry = event.retry.map(|milliseconds| milliseconds.max(SOONEST_MS));
+            if event.data.as_deref().is_some_and(asks) && asked.fetch_add(1, Ordering::Relaxed) >= MOST_ASKED {
+                asked.fetch_sub(1, Ordering::Relaxed);
+                return Err(SseError::Body("it asks more than is answered".into()));
+            }
+            Ok(event)
+        });
+        // A stream that ends is asked for later, one that fails at once
+        let until_it_fails = move |event: &Result<Sse, SseError>| {
+            goes_on |= event.as_ref().is_ok_and(|event| event.id.is_some());
+            future::ready(event.is_ok() || !goes_on)
+        };
+        events.take_while(until_it_fails).boxed()
+    }
+}
+
+/// Counts an answer when it was sent, or could not be.
+struct Answered(Arc<AtomicUsize>);
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |asked| asked.checked_sub(1));
+    }
+}
+
+/// Whether a message wants an answer.
+fn asks(message: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Request {
+        #[serde(rename = "id")]
+        _id: IgnoredAny,
+        #[serde(rename = "method")]
+        _method: IgnoredAny,
+    }
+    serde_json::from_str::<Request>(message).is_ok()
 }
 
 impl StreamableHttpClient for Http {
@@ -159,6 +218,8 @@ impl StreamableHttpClient for Http {
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Answer<StreamableHttpPostResponse> {
         let is_request = matches!(message, JsonRpcMessage::Request(_));
+        let _answered = matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_))
+            .then(|| Answered(Arc::clone(&self.asked)));
         let has_session = session_id.is_some();
         let mut headers = headers(&custom_headers, session_id.as_deref());
         headers.push(("content-type".to_owned(), JSON.to_owned()));
@@ -174,7 +235,7 @@ impl StreamableHttpClient for Http {
         }
         let session = header(&answer, SESSION).map(str::to_owned);
         if kind == EVENTS {
-            return Ok(StreamableHttpPostResponse::Sse(events(answer.body), session));
+            return Ok(StreamableHttpPostResponse::Sse(self.events(answer.body, false), session));
         }
         if kind == JSON {
             let body = whole(answer.body).await?;
@@ -213,10 +274,11 @@ impl StreamableHttpClient for Http {
     ) -> Answer<BoxStream<'static, Result<Sse, SseError>>> {
         let mut headers = headers(&custom_headers, session_id.as_deref());
         headers.push(("accept".to_owned(), EVENTS.to_owned()));
+        let goes_on = last_event_id.is_some();
         headers.extend(last_event_id.map(|id| ("last-event-id".to_owned(), id)));
         let answer = self.open("GET", &uri, headers, None, LONGEST_STREAM).await?;
         match answer.status {
-            200..=299 if media_type(&answer) == EVENTS => Ok(events(answer.body)),
+            200..=299 if media_type(&answer) == EVENTS => Ok(self.events(answer.body, goes_on)),
             // Most servers have nothing to say by themselves
             _ => Err(StreamableHttpError::ServerDoesNotSupportSse),
         }
@@ -264,15 +326,4 @@ async fn whole(mut body: Box<dyn HttpBody>) -> Answer<Vec<u8>> {
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes)
-}
-
-fn events(body: Box<dyn HttpBody>) -> BoxStream<'static, Result<Sse, SseError>> {
-    let pieces = stream::unfold(Some(body), async |body| {
-        let mut body = body?;
-        match body.chunk().await {
-            Ok(piece) => Some((Ok(bytes::Bytes::from(piece?)), Some(body))),
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    SseStream::from_bytes_stream(pieces).boxed()
 }

@@ -161,3 +161,15 @@ async fn large_answers_are_not_taken() {
     assert!(said.contains("failed"), "{said}");
     assert_eq!(run.said("echo", json!({ "text": "go on" })).await, "go on");
 }
+
+#[tokio::test]
+async fn a_server_keeps_nobody_busy() {
+    let limits = McpLimits { call: Duration::from_millis(500), ..McpLimits::default() };
+    let run = started("usual", "hunter2", &limits).await;
+    assert!(run.said("again", json!({})).await.contains("did not answer"));
+    let asked = run.notes().lines().filter(|line| line.starts_with("GET")).count();
+    assert!(asked <= 3, "it was asked {asked} times for what comes next");
+    let said = run.said("asks", json!({})).await;
+    assert!(said.contains("failed"), "{said}");
+    assert_eq!(run.said("echo", json!({ "text": "go on" })).await, "go on");
+}
