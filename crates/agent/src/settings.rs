@@ -21,6 +21,8 @@ pub(crate) fn chat(config: &Config, project: &str, model: &str) -> ChatSettings 
             may_be_raised: !config.budget.is_companys,
         },
         roles: roles(config),
+        // The plan stands in the conversation alone
+        carried_tools: vec!["todo".to_owned()],
         ..defaults
     }
 }

@@ -113,7 +113,6 @@ pub(crate) async fn start(agent: PreparedAgent) -> Result<Agent, AgentError> {
         search: Arc::new(ProjectSearch),
         hooks: hooks.clone(),
         clock: Arc::clone(&clock),
-        todos: Arc::default(),
     };
     let mut tools = builtin_tools(&builtin, reach)?;
     tools.push(task_tool(Arc::new(ChatAgents { roles, chat: Arc::clone(&late_chat) })));

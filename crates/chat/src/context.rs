@@ -18,6 +18,8 @@ pub(crate) const CLEARED: &str = "cleared";
 pub(crate) const NOTICE: &str = "notice";
 /// Marks a summary of messages the last of which waits for an answer.
 pub(crate) const WAITS: &str = "waits";
+/// What a summary carries on word by word, by the tool that gave it.
+pub(crate) const CARRIED: &str = "carried";
 /// Marks an answer that the person interrupted.
 pub(crate) const INTERRUPTED: &str = "interrupted";
 

@@ -23,6 +23,8 @@ pub struct ChatSettings {
     pub retries: Retries,
     /// When the conversation is summed up.
     pub compaction: Compaction,
+    /// Tools whose last result outlives that word by word, such as a list of what there is to do.
+    pub carried_tools: Vec<String>,
     /// What may be spent.
     pub budget: Budget,
     /// The kinds of sub-agents.
@@ -42,6 +44,7 @@ impl Default for ChatSettings {
             max_result_bytes: 256 * 1024,
             retries: Retries::default(),
             compaction: Compaction::default(),
+            carried_tools: Vec::new(),
             budget: Budget::default(),
             roles: Vec::new(),
         }

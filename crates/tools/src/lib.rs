@@ -25,7 +25,7 @@ mod testing;
 mod tool;
 
 pub use adapters::ProjectSearch;
-pub use builtin::{BuiltinPorts, BuiltinSettings, TodoItem, TodoStatus, Todos, builtin_tools, task_tool};
+pub use builtin::{BuiltinPorts, BuiltinSettings, builtin_tools, task_tool};
 pub use commands::{CommandCall, CommandCatalog, CommandInfo, CommandOutcome, NameConflict};
 pub use custom::{Containers, CustomFolder, CustomRunners, LoadProblem, load_custom_tools};
 pub use dispatcher::{Begins, Conflict, Dispatcher, Pass, ToolInfo};

@@ -1,6 +1,7 @@
 //! Summing the conversation up when it grows too long, or when the person asks for it.
 
 mod boundary;
+mod carried;
 mod transcript;
 
 use mimir_plugins::PluginId;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::agent::Agent;
 use crate::chat::lock;
-use crate::context::{CLEARED, SUMMARY};
+use crate::context::{CARRIED, CLEARED, SUMMARY};
 use crate::ended::Halt;
 use crate::live::Measured;
 use crate::stream::Audience;
@@ -176,9 +177,16 @@ impl Agent {
         let record = transcript::of(&messages[..put_away], settings.threshold_tokens.saturating_mul(3));
         let mut summary = self.summary(record, event.instructions.as_deref()).await?;
         self.add_context(&mut summary, &event.context);
+        let carried = carried::of(&messages, put_away, &self.live.shared.settings.carried_tools);
+        for (tool, text) in carried.iter().filter_map(|(tool, text)| Some((tool, text.as_str()?))) {
+            summary.push_str(&format!("\n\nWhat `{tool}` gave last:\n{text}"));
+        }
         let mut message = context::marked(SUMMARY, format!("The conversation so far, summed up:\n\n{summary}"));
         if kept == 0 && context::wants_answer(messages.last().copied()) {
             message.extra.insert(context::WAITS.to_owned(), Value::Bool(true));
+        }
+        if !carried.is_empty() {
+            message.extra.insert(CARRIED.to_owned(), Value::Object(carried));
         }
         // What a provider keeps in its answers outlives them
         if let Some(state) = messages[..put_away].iter().rev().find_map(|message| message.extra.get(PROVIDER_STATE)) {

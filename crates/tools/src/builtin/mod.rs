@@ -24,7 +24,6 @@ use std::sync::Arc;
 use mimir_plugins::Hooks;
 use mimir_shared_platform::{Clock, FileSystem, PlatformError, Shell};
 pub use shared::BuiltinSettings;
-pub use todo::{TodoItem, TodoStatus, Todos};
 pub(crate) use workspace::KERNELS;
 
 use crate::search::Search;
@@ -43,8 +42,6 @@ pub struct BuiltinPorts {
     pub hooks: Hooks,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where the agents' plans are kept.
-    pub todos: Arc<Todos>,
 }
 
 /// The built-in tools, but for `task`: `bash`, `read`, `write`, `edit`, `delete`, `glob`, `grep`, `todo`.
@@ -53,7 +50,7 @@ pub struct BuiltinPorts {
 /// If there is no such project.
 pub fn builtin_tools(settings: &BuiltinSettings, ports: BuiltinPorts) -> Result<Vec<Arc<dyn Tool>>, PlatformError> {
     let BuiltinSettings { root, home, own, environment, hidden, bash_timeout_ms } = settings;
-    let BuiltinPorts { files, shell, search, hooks, clock, todos } = ports;
+    let BuiltinPorts { files, shell, search, hooks, clock } = ports;
     let workspace = workspace::Workspace::new(root, home.clone(), own.clone(), files)?;
     let shared = Arc::new(shared::Shared::new(workspace, hooks, clock));
     let env = bash::environment(environment, hidden);
@@ -71,7 +68,7 @@ pub fn builtin_tools(settings: &BuiltinSettings, ports: BuiltinPorts) -> Result<
         Arc::new(delete::Delete(Arc::clone(&shared))),
         Arc::new(glob::Glob { shared: Arc::clone(&shared), search: Arc::clone(&search) }),
         Arc::new(grep::Grep { shared, search }),
-        Arc::new(todo::Todo(todos)),
+        Arc::new(todo::Todo),
     ])
 }
 

@@ -42,7 +42,6 @@ fn project(search: MockSearch) -> Project {
         search: Arc::new(search),
         hooks: stage.hooks.clone(),
         clock: Arc::new(ManualClock::at(7)),
-        todos: Arc::default(),
     };
     assert_eq!(stage.dispatcher.register(builtin_tools(&settings, ports).unwrap()), []);
     Project { folder, stage, shell }
@@ -154,22 +153,14 @@ async fn sub_agents_are_asked_for_by_role() {
 }
 
 #[tokio::test]
-async fn a_plan_is_kept_for_each_agent() {
-    let todos = Arc::new(Todos::default());
-    let stage = Stage::new([Arc::new(todo::Todo(Arc::clone(&todos))) as Arc<dyn Tool>]);
+async fn a_plan_is_shown() {
+    let stage = Stage::new([Arc::new(todo::Todo) as Arc<dyn Tool>]);
     let items = json!({"items": [
         {"content": "look", "status": "completed"},
         {"content": "cut", "status": "in_progress"},
         {"content": "sew", "status": "pending"},
     ]});
-    let outcome = stage.call("todo", items.clone()).await;
-    assert_eq!(outcome.result, "[x] look\n[~] cut\n[ ] sew");
-    let main = crate::CallContext { session_id: "s1".to_owned(), ..crate::CallContext::default() };
-    let sub = crate::CallContext { agent_id: Some("a".to_owned()), ..main.clone() };
-    assert_eq!(todos.snapshot(&main).len(), 3);
-    assert_eq!(todos.snapshot(&sub), []);
-    todos.restore(&sub, items.as_object().unwrap()).unwrap();
-    assert_eq!(todos.snapshot(&sub)[1].status, TodoStatus::InProgress);
+    assert_eq!(stage.call("todo", items).await.result, "[x] look\n[~] cut\n[ ] sew");
     assert_eq!(stage.call("todo", json!({"items": []})).await.result, "nothing to do.");
     assert!(stage.call("todo", json!({"items": [{"content": "x", "status": "y"}]})).await.is_error);
 }

@@ -1,91 +1,31 @@
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use async_trait::async_trait;
 use mimir_plugins::events::ToolSource;
 use mimir_shared_providers::ToolDefinition;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::shared::{read_args, schema};
 use crate::plain::plain_line;
-use crate::{CallContext, Need, Pass, Tool, ToolError};
-
-/// What the agents have planned, by session and agent. It is kept in memory: each call carries the whole list, so that
-/// whoever resumes a session restores it from the last one.
-#[derive(Default)]
-pub struct Todos(Mutex<Lists>);
-
-#[derive(Default)]
-struct Lists {
-    by_agent: HashMap<Agent, Vec<TodoItem>>,
-    order: VecDeque<Agent>,
-}
-
-/// The session, and the agent if it is not the main one.
-type Agent = (String, Option<String>);
+use crate::{Need, Pass, Tool, ToolError};
 
 /// One thing to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TodoItem {
-    /// What.
-    pub content: String,
-    /// How far it is.
-    pub status: TodoStatus,
+#[derive(Deserialize)]
+struct TodoItem {
+    content: String,
+    status: TodoStatus,
 }
 
 /// How far something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TodoStatus {
-    /// Not begun.
+enum TodoStatus {
     Pending,
-    /// Under way.
     InProgress,
-    /// Done.
     Completed,
 }
 
-/// Lists that are kept; the oldest goes first.
-const LISTS: usize = 500;
-
-impl Todos {
-    /// The list of an agent.
-    pub fn snapshot(&self, context: &CallContext) -> Vec<TodoItem> {
-        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.by_agent.get(&agent(context)).cloned().unwrap_or_default()
-    }
-
-    /// Sets the list of an agent, for a session that is resumed: `args` are those of its last call of `todo`.
-    ///
-    /// # Errors
-    /// If they are none.
-    pub fn restore(&self, context: &CallContext, args: &Map<String, Value>) -> Result<(), ToolError> {
-        let Args { items } = read_args(args)?;
-        self.set(context, items);
-        Ok(())
-    }
-
-    fn set(&self, context: &CallContext, items: Vec<TodoItem>) {
-        let agent = agent(context);
-        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lists.by_agent.insert(agent.clone(), items).is_none() {
-            lists.order.push_back(agent);
-            if lists.order.len() > LISTS
-                && let Some(oldest) = lists.order.pop_front()
-            {
-                lists.by_agent.remove(&oldest);
-            }
-        }
-    }
-}
-
-fn agent(context: &CallContext) -> Agent {
-    (context.session_id.clone(), context.agent_id.clone())
-}
-
-/// Keeps the agent's plan.
-pub(super) struct Todo(pub(super) Arc<Todos>);
+/// Shows the agent's plan. Each call carries the whole of it, so the conversation is where it is kept.
+pub(super) struct Todo;
 
 #[derive(Deserialize)]
 struct Args {
@@ -132,9 +72,7 @@ impl Tool for Todo {
 
     async fn run(&self, pass: &Pass) -> Result<Value, ToolError> {
         let Args { items } = read_args(pass.args())?;
-        let text = shown(&items);
-        self.0.set(pass.context(), items);
-        Ok(Value::String(text))
+        Ok(Value::String(shown(&items)))
     }
 }
 

@@ -123,7 +123,6 @@ impl Workbench {
             search: Arc::new(ProjectSearch),
             hooks,
             clock,
-            todos: Arc::default(),
         };
         assert_eq!(dispatcher.register(builtin_tools(&settings, ports).unwrap()), []);
         Self { folder, root, home, dispatcher, log, needs, allows, meanwhile }

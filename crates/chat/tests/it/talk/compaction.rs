@@ -125,6 +125,28 @@ async fn by_command() {
 }
 
 #[tokio::test]
+async fn a_plan_outlives_it_word_by_word() {
+    let world = World::new(|request, number| match number {
+        _ if is_summary(request) => Answer::text("short"),
+        0 => Answer::call("n0", "bash", json!({"n": 0})),
+        _ => Answer::text("ok"),
+    });
+    let world = world.with(|it| {
+        it.compaction.keep_messages = 1;
+        it.carried_tools = vec!["bash".to_owned()];
+    });
+    let (_chat, conversation) = world.begin().await;
+    for words in ["one", "two", "/compact", "three", "four", "/compact"] {
+        conversation.send(words).await.unwrap();
+        if words == "/compact" {
+            let summary = world.lines()[0].clone();
+            let expected = "user: The conversation so far, summed up:\n\nshort\n\nWhat `bash` gave last:\n";
+            assert!(summary.starts_with(expected) && summary.len() > expected.len(), "{summary}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_model_that_reads_less_than_thought() {
     let world = World::new(|request, number| {
         if is_summary(request) {
