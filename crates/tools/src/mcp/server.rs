@@ -1,4 +1,6 @@
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mimir_shared_platform::{Level, Notice};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, Implementation};
@@ -7,7 +9,7 @@ use rmcp::service::{ClientInitializeError, NotificationContext, RunningService, 
 use rmcp::{ClientHandler, Peer, RoleClient, ServiceError};
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::McpPorts;
 use super::adapters::ServerProcess;
@@ -21,6 +23,10 @@ use crate::plain::plain_line;
 
 /// How much of what a server says of its own failure is shown, in bytes.
 const LONGEST: usize = 600;
+/// A list of tools that has changed is read again so much later than the one before, at least.
+const BETWEEN_LISTS: Duration = Duration::from_secs(1);
+/// How many different problems with a server's tools are told in its life.
+const MOST_TOLD: usize = 20;
 const ENDED: &str = "the session has ended";
 
 /// A server, whatever state it is in.
@@ -127,6 +133,12 @@ impl Server {
             Err(why) => return why,
         };
         let mut is_first = true;
+        let mut told_of = HashSet::new();
+        let mut tell = |what: &str| {
+            if told_of.len() < MOST_TOLD && told_of.insert(what.to_owned()) {
+                self.tell(Level::Warning, what);
+            }
+        };
         loop {
             let peer = running.service.peer().clone();
             let listed = tokio::select! {
@@ -135,7 +147,7 @@ impl Server {
             };
             match listed {
                 Ok(Ok(listing)) => {
-                    listing.left_out.iter().for_each(|what| self.tell(Level::Warning, what));
+                    listing.left_out.iter().for_each(|what| tell(what));
                     publish(self, listing.tools);
                     self.state.send_replace(State::Ready(peer.clone()));
                     is_first = false;
@@ -150,11 +162,16 @@ impl Server {
                     if is_first {
                         return with_said(&why, &ended(running.process).await);
                     }
-                    self.tell(Level::Warning, &why);
+                    tell(&why);
                 }
             }
+            let next = Instant::now() + BETWEEN_LISTS;
+            let has_changed = async {
+                running.list_changed.notified().await;
+                sleep_until(next).await;
+            };
             tokio::select! {
-                () = running.list_changed.notified() => {}
+                () = has_changed => {}
                 () = running.connection.closed() => return self.death(running).await,
                 () = told(end) => return self.end(running).await,
             }
