@@ -167,6 +167,8 @@ async fn deliver(subscribed: &Arc<Subscribed>, envelope: &Envelope) -> Option<De
         return None;
     }
     let _in_flight = InFlight::new(subscribed);
+    // What goes wrong with it is its failure when it is asked
+    let _ = AssertUnwindSafe(subscribed.subscriber.prepare()).catch_unwind().await;
     let start = Instant::now();
     let deadline = subscribed.subscription.deadline;
     let outcome = match subscribed.subscription.origin {

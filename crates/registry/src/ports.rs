@@ -11,6 +11,9 @@ use crate::{Delivery, Emission, Envelope, Notice, Reply};
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Subscriber: Send + Sync {
+    /// What there is to do before it can be asked, and which is none of its own time: others may keep it waiting.
+    async fn prepare(&self) {}
+
     /// Hands the event over and waits for the answer. The future is dropped at the subscription's deadline, and a panic
     /// in it is a failure of this subscriber alone.
     async fn deliver(&self, envelope: &Envelope) -> Delivery;

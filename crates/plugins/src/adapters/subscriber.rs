@@ -88,6 +88,14 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
 
 #[async_trait]
 impl Subscriber for SandboxedPlugin {
+    /// Its code is read while other plugins' is, which may be large: a guard that waited for those would not be asked in
+    /// time. What goes wrong with it shows when it is asked.
+    async fn prepare(&self) {
+        if !self.handle.initialized() && self.plugin.code().is_none() {
+            drop(self.around.loader.code(&self.plugin).await);
+        }
+    }
+
     async fn deliver(&self, envelope: &Envelope) -> Delivery {
         let call = Call {
             kind: CallKind::Event,

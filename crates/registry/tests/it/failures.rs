@@ -154,6 +154,23 @@ async fn who_is_put_into_quarantine_is_told_to_retire() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_keeps_a_subscriber_waiting_is_not_its_time() {
+    struct Waits;
+    #[async_trait::async_trait]
+    impl Subscriber for Waits {
+        async fn prepare(&self) {
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+        }
+        async fn deliver(&self, _: &Envelope) -> Delivery {
+            Delivery::unmeasured(Ok(Reply::NOTHING))
+        }
+    }
+    let setup = Setup::new();
+    setup.plugin("a", Arc::new(Waits)).await;
+    assert_eq!(setup.emit(event(BEFORE, "p")).await, "passed: a passed = p");
+}
+
 #[tokio::test]
 async fn no_answer_makes_up_for_failures_outside_of_events() {
     let setup = Setup::new();
