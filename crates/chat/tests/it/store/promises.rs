@@ -236,8 +236,9 @@ async fn a_beginning_that_is_given_up_is_decided_before_anybody_asks() {
     let place = Place::new();
     let store = place.store().await;
     let session = begin(&store).await.id;
-    let mut kept = 0;
-    for polls in 0..60 {
+    let (mut kept, mut polls) = (0, 0);
+    // A busy machine begins later
+    while polls < 60 || kept == 0 {
         let id = format!("c{polls}");
         {
             let begun = call(&id);
@@ -253,8 +254,8 @@ async fn a_beginning_that_is_given_up_is_decided_before_anybody_asks() {
         store.append(&session, None, user("later")).await.unwrap();
         assert_eq!(store.cut_calls(&session).await.unwrap(), found, "after {polls} polls");
         kept = found.len();
+        polls += 1;
     }
-    assert!(kept > 0, "some began");
 }
 
 /// Nothing keeps a model from naming two calls alike.
