@@ -39,10 +39,10 @@ pub use capabilities::{Capabilities, Docker, Exec, Filesystem, Llm, Network, Per
 pub use config::{
     AgentFile, AgentSettings, Allowlist, BashFile, Budget, BudgetFile, Candidate, Compaction, CompactionFile, Config,
     ConfigFile, ConfigSources, ConfigText, ContextTokens, Decision, HookEntry, Hooks, HooksFile, InvalidPluginEntry,
-    Isolation, KeySource, Layer, McpFile, McpReach, McpServer, McpServerFile, Origin, Override, OverrideFile, PermissionRules,
-    PermissionsFile, PluginEntry, PluginMode, PluginPattern, PluginSpec, Plugins, PluginsFile, PreCompactHook,
-    ProviderFile, ProviderKind, ProviderSettings, Rules, SCRIPTED_MODEL, SaidRule, SandboxFile, SandboxLayer,
-    TeamPluginsFile, Teams, TeamsFile, ToolSettings, ToolsFile,
+    Isolation, KeySource, Layer, McpFile, McpReach, McpServer, McpServerFile, Origin, Override, OverrideFile,
+    PermissionRules, PermissionsFile, PluginEntry, PluginMode, PluginPattern, PluginSpec, Plugins, PluginsFile,
+    PreCompactHook, ProviderFile, ProviderKind, ProviderSettings, Rules, SCRIPTED_MODEL, SaidRule, SandboxFile,
+    SandboxLayer, TeamPluginsFile, Teams, TeamsFile, ToolSettings, ToolsFile,
 };
 pub use custom::{
     CommandName, CustomCommandFile, CustomRuntime, CustomToolFile, CustomToolPermissions, custom_command_schema,

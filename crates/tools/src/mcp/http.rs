@@ -32,7 +32,8 @@ use crate::plain::plain_line;
 const EVENTS: &str = "text/event-stream";
 const JSON: &str = "application/json";
 const SESSION: &str = "mcp-session-id";
-/// How long the stream of what a server says by itself may stay open. The library opens another.
+/// How long the stream of what a server says by itself may stay open. The library opens another if the server numbers what it
+/// says.
 const LONGEST_STREAM: Duration = Duration::from_hours(24);
 /// How long a call's answer may take beyond the call's own time, so that its own comes first.
 const GRACE: Duration = Duration::from_secs(5);

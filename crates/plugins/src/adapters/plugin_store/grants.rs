@@ -3,8 +3,8 @@
 use mimir_commands::{GrantView, RepositoryPlugin, RepositoryView, StoreError};
 use mimir_loader::{Found, GrantState, LoadedPlugin, Place};
 use mimir_shared_config::{
-    Capabilities, Config, Decision, Grant, GrantMode, Layer, LimitSettings, McpReach, Origin, PluginIdentity, effective, widened,
-    widened_limits,
+    Capabilities, Config, Decision, Grant, GrantMode, Layer, LimitSettings, McpReach, Origin, PluginIdentity,
+    effective, widened, widened_limits,
 };
 use mimir_shared_platform::{AuditRecord, Clock as _, SystemClock};
 use serde_json::json;
