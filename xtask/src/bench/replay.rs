@@ -17,7 +17,7 @@ const PLUGINS: usize = 5;
 /// Answers a second, from the start of `mimir replay` to its end. The first run, which bundles the plugins, does not
 /// count; it also shows that every plugin answers every event.
 pub(super) fn answers_per_second(root: &Path, programs: &Programs) -> Result<f64> {
-    let folder = root.join("target/bench/replay");
+    let folder = root.join("target/bench/replay/project");
     let session = prepare(&folder)?;
     run(programs, &folder, &session)?;
     let start = Instant::now();
@@ -79,7 +79,8 @@ fn run(programs: &Programs, folder: &Path, session: &Path) -> Result<String> {
         .arg("--plugins")
         .arg(folder.join("plugins"))
         .args(["--yes", "--json"])
-        .env("MIMIR_HOME", folder.join("home"))
+        // Beside the project: nobody's home lies in a repository
+        .env("MIMIR_HOME", folder.with_file_name("home"))
         .current_dir(folder)
         .stdin(Stdio::null())
         .stderr(Stdio::piped());
