@@ -162,21 +162,38 @@ fn server(findings: &mut Findings<'_>, name: &str) {
 /// Masks what may be a key where none belongs, so that the message about it does not show it. Bytes stay where they are.
 pub(super) fn masked(text: &str) -> String {
     let Ok(document) = crate::yaml::Document::parse(text) else { return masked_lines(text) };
-    let providers = document.value.get("providers").and_then(Value::as_object);
+    let named = |at: &'static str| {
+        let object = document.value.pointer(at).and_then(Value::as_object).into_iter().flatten();
+        object.filter_map(|(name, said)| Some((name.as_str(), said.as_object()?)))
+    };
+    let mut paths: Vec<Vec<&str>> = Vec::new();
+    for (name, said) in named("/providers") {
+        paths.extend(
+            said.iter().filter(|(key, value)| may_be_key(key, value)).map(|(key, _)| vec!["providers", name, key]),
+        );
+        paths.extend(key_headers(said).map(|header| vec!["providers", name, "headers", header]));
+    }
+    for (name, said) in named("/mcp/servers") {
+        let url = said.get("url").and_then(Value::as_str).filter(|url| url.contains(['@', '?']));
+        paths.extend(url.map(|_| vec!["mcp", "servers", name, "url"]));
+        paths.extend(key_headers(said).map(|header| vec!["mcp", "servers", name, "headers", header]));
+        let secrets = said.get("secrets").and_then(Value::as_object).into_iter().flatten();
+        let wrong = secrets.filter(|(_, value)| variable(value.as_str().unwrap_or_default()).is_err());
+        paths.extend(wrong.map(|(key, _)| vec!["mcp", "servers", name, "secrets", key]));
+    }
     let mut masked = text.to_owned().into_bytes();
-    for (name, said) in providers.into_iter().flatten() {
-        let own = said.as_object().into_iter().flatten().filter(|(key, value)| may_be_key(key, value));
-        let own = own.map(|(key, _)| vec![key.as_str()]);
-        let headers = said.get("headers").and_then(Value::as_object).into_iter().flatten();
-        let headers = headers.filter(|(key, _)| holds_key(key)).map(|(key, _)| vec!["headers", key.as_str()]);
-        for keys in own.chain(headers) {
-            let path = ["providers", name.as_str()].into_iter().chain(keys).collect::<Vec<_>>();
-            let node = document.root.as_ref().and_then(|root| root.at(&crate::check::key_path(&path)));
-            let span = node.map(|node| node.span.clone()).and_then(|span| masked.get_mut(span));
-            span.into_iter().flatten().filter(|b| !b.is_ascii_whitespace()).for_each(|b| *b = b'*');
-        }
+    for path in paths {
+        let node = document.root.as_ref().and_then(|root| root.at(&crate::check::key_path(&path)));
+        let span = node.map(|node| node.span.clone()).and_then(|span| masked.get_mut(span));
+        span.into_iter().flatten().filter(|b| !b.is_ascii_whitespace()).for_each(|b| *b = b'*');
     }
     String::from_utf8(masked).unwrap_or_else(|_| text.to_owned())
+}
+
+/// The headers of a provider or a server that hold a key.
+fn key_headers(said: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let headers = said.get("headers").and_then(Value::as_object).into_iter().flatten();
+    headers.map(|(name, _)| name.as_str()).filter(|name| holds_key(name))
 }
 
 /// The same for a text that can't be read: all that follows such a name on its line.

@@ -277,14 +277,19 @@ fn a_server_over_http_is_one_layers_word() {
 /// A key that somebody wrote into the file all the same is in no message.
 #[test]
 fn no_message_shows_a_key() {
-    let check = |line: &str| {
-        let text = format!("providers:\n  openai: {line}\n");
+    let shows_none = |text: String| {
+        let line = text.clone();
         let source = ConfigText::new("config.yml", text);
         let error = Config::load(&ConfigSources { user: Some(source), ..ConfigSources::default() }).unwrap_err();
         let [file] = error.files() else { panic!("{error}") };
         assert!(!format!("{error:?} {}", file.text).contains("hunter2"), "{line}: {error}");
-        assert!(error.to_string().contains("key"), "{line}: {error}");
+        error.to_string()
     };
+    let check = |line: &str| {
+        let error = shows_none(format!("providers:\n  openai: {line}\n"));
+        assert!(error.contains("key"), "{line}: {error}");
+    };
+    let server = |line: &str| drop(shows_none(format!("mcp:\n  servers:\n    docs: {line}\n")));
     check("{ apiKey: hunter2 }");
     check("{ api_key: 'hunter2' }");
     check("{ token: \"hunter2\" }");
@@ -296,4 +301,9 @@ fn no_message_shows_a_key() {
     check("{ apiKey: hunter2, apiKey: hunter2 }");
     check("{ auth: sk_hunter2 }");
     check("{ auth: sso, secret: A_KEY }");
+    server("{ url: 'https://a.test', headers: { Authorization: Bearer hunter2 } }");
+    server("{ url: 'https://me:hunter2@a.test' }");
+    server("{ url: 'https://a.test/mcp?api_key=hunter2' }");
+    server("{ url: 'https://a.test', secrets: { Authorization: Bearer hunter2 } }");
+    server("{ command: npx, secrets: { TOKEN: sk-hunter2 } }");
 }
